@@ -1,0 +1,1 @@
+"""Where a survey's names, units and sentinels end: wire records of each survey into `Alert`s."""
