@@ -1,7 +1,8 @@
 """The surveys' own record layouts, as tables of facts: field names, order, types, nullability.
 
 A table file holds one `record NAME` block for each record, the top record first, and a line `field type` for each
-field. A type is an Avro primitive, the NAME of a record, `[type]` for an array, or a union written `a|b`.
+field. A type is an Avro primitive (`long@timestamp-millis` with its logical type), the NAME of a record, `[type]` for
+an array, or a union written `a|b`.
 """
 
 from __future__ import annotations
@@ -67,6 +68,9 @@ def _type(text: str, records: dict[str, list[tuple[str, str]]], defined: set[str
         return [_type(part, records, defined) for part in text.split("|")]
     if text.startswith("["):
         return {"type": "array", "items": _type(text[1:-1], records, defined)}
+    if "@" in text:
+        primitive, logical = text.split("@")
+        return {"type": primitive, "logicalType": logical}
     if text in PRIMITIVES or text in defined:
         return text
     return _record(text, records, defined)
