@@ -1,0 +1,53 @@
+# Every target works on a bare machine with Python 3.11, 3.12 or 3.13; PYTHON=... names one.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+export PYTHON
+VENV := .venv
+VENV_TRAIN := .venv-train
+DEMO_OUT ?= demo-output
+PYTEST_ARGS ?=
+
+.PHONY: help demo test test-train lint format docs docs-pages lock venv venv-runtime venv-train
+
+help: ## Say what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+demo: venv-runtime ## A simulated night of ZTF and LSST alerts through the whole pipeline
+	@$(VENV)/bin/streamer demo --out $(DEMO_OUT)
+
+test: venv ## Everything that needs no torch
+	$(VENV)/bin/python -m pytest $(PYTEST_ARGS)
+
+test-train: venv-train ## What needs torch, in an environment of its own
+	$(VENV_TRAIN)/bin/python -m pytest -m train $(PYTEST_ARGS)
+
+lint: venv ## ruff, mypy --strict and the import directions
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+format: venv ## Put the code into the house's form
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+docs: venv ## The docs site, strictly, into site/
+	$(VENV)/bin/mkdocs build --strict --quiet
+
+docs-pages: venv ## Write the pages that are made from the code (configuration, CLI)
+	$(VENV)/bin/python scripts/docs_pages.py
+
+lock: venv ## Pin every dependency anew (LOCK_ARGS=--upgrade for newer versions)
+	scripts/make_locks.sh $(VENV)/bin/uv $(LOCK_ARGS)
+
+venv: ## .venv with all that development needs
+	@scripts/system_packages.sh
+	@scripts/make_venv.sh $(VENV) dev
+
+venv-runtime:
+	@scripts/system_packages.sh
+	@scripts/make_venv.sh $(VENV) runtime
+
+venv-train:
+	@scripts/system_packages.sh
+	@scripts/make_venv.sh $(VENV_TRAIN) train
