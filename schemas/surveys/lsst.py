@@ -1,0 +1,278 @@
+"""Rubin/LSST alerts (7.1 to 11.1): packets into `AlertBatch`. Nothing outside this module knows Rubin's names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import fastavro.schema
+import numpy as np
+import numpy.typing as npt
+
+from schemas.alert import QUALITY_BIT, AlertBatch, EncodedCutouts
+from schemas.codec import PacketError, read_frame
+from schemas.light_curve import (
+    DETECTION,
+    FLAG_BAD,
+    FLAG_OWN,
+    FLAG_WITHDRAWN,
+    FORCED,
+    LIMIT,
+    FloatArray,
+    IntArray,
+)
+from schemas.packet import Packet
+from schemas.projection import RowArena, Rows
+from schemas.surveys.columns import RowLayout, bands_of, flag, numeric_fields, separation_arcsec, value
+from schemas.surveys.projections import LSST_PROJECTION
+from schemas.surveys.reading import ProgramCache, Rejected
+from schemas.surveys.tables import LSST_VERSIONS, lsst_schema_id, survey_schema
+from schemas.times import MJD_UNIX_EPOCH, SECONDS_PER_DAY, mjd_tai_from_utc
+
+_QUALITY_OF_FLAGS: dict[str, tuple[str, ...]] = {
+    "edge": ("pixelFlags_edge", "pixelFlags_offimage", "pixelFlags_nodata", "psfFlux_flag_edge"),
+    "dipole": ("isDipole",),
+    "trail": ("pixelFlags_streak", "glint_trail"),
+    "cosmic_ray": ("pixelFlags_cr", "pixelFlags_crCenter"),
+    "saturated": ("pixelFlags_saturated", "pixelFlags_saturatedCenter"),
+    "bad_subtraction": ("psfFlux_flag", "pixelFlags_bad"),
+    "injected": (
+        "pixelFlags_injected",
+        "pixelFlags_injectedCenter",
+        "pixelFlags_injected_template",
+        "pixelFlags_injected_templateCenter",
+    ),
+}
+"""Which flags of diaSource set each quality bit."""
+
+_NOT_METADATA = frozenset(
+    f"diaSource.{name}"
+    for name in (
+        "diaSourceId visit diaObjectId ssObjectId parentDiaSourceId midpointMjdTai timeProcessedMjdTai "
+        "timeWithdrawnMjdTai time_processed"
+    ).split()
+) | frozenset(
+    f"diaObject.{name}" for name in "diaObjectId validityStart nearbyObj1 nearbyObj2 nearbyObj3".split()
+)
+
+
+class LsstSchemas:
+    """Writer schemas by the id in the bytes: our own tables, and a folder of `.avsc` files where one is given."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._schemas: dict[int, dict[str, Any]] = {}
+        self._versions = {lsst_schema_id(version): version for version in LSST_VERSIONS}
+        self._folder = folder
+
+    def schema(self, schema_id: int) -> dict[str, Any]:
+        """The schema with this id; PacketError `unknown_schema` where there is none."""
+        if schema_id not in self._schemas:
+            self._schemas[schema_id] = self._find(schema_id)
+        return self._schemas[schema_id]
+
+    def _find(self, schema_id: int) -> dict[str, Any]:
+        major, minor = divmod(schema_id, 100)
+        if self._folder is not None:
+            resolved = self._folder / f"{schema_id}.avsc"
+            split = self._folder / f"lsst.v{major}_{minor}.alert.avsc"
+            try:
+                if resolved.is_file():
+                    loaded: dict[str, Any] = json.loads(resolved.read_text(encoding="utf-8"))
+                    return loaded
+                if split.is_file():
+                    return dict(fastavro.schema.load_schema(str(split), _write_hint=False))
+            except (ValueError, OSError, fastavro.schema.SchemaParseException) as error:
+                raise PacketError("unknown_schema", f"schema {schema_id} cannot be read: {error}") from None
+        if schema_id not in self._versions:
+            raise PacketError(
+                "unknown_schema",
+                f"no LSST schema has id {schema_id} (known: {', '.join(map(str, self._versions))}); "
+                f"give a folder holding {schema_id}.avsc",
+            )
+        return survey_schema("lsst", self._versions[schema_id])
+
+
+class LsstReader:
+    """Turns LSST packets (Confluent-framed Avro bodies) into alerts; keeps compiled decoders between calls."""
+
+    def __init__(self, schemas: LsstSchemas | None = None) -> None:
+        self._schemas = schemas or LsstSchemas()
+        self._programs = ProgramCache(LSST_PROJECTION)
+        self._arena = RowArena(LSST_PROJECTION)
+
+    def read(self, packets: Sequence[Packet]) -> tuple[AlertBatch, list[Rejected]]:
+        """The alerts of all readable packets, in order, and the packets that could not be read, with the reason."""
+        self._arena.clear()
+        kept: list[Packet] = []
+        versions: list[str] = []
+        rejected: list[Rejected] = []
+        for packet in packets:
+            try:
+                schema_id, start = read_frame(packet.payload)
+                schema = self._schemas.schema(schema_id)
+                self._programs.decode_into(
+                    self._arena, schema_id, schema, packet.payload, start, len(packet.payload)
+                )
+            except PacketError as error:
+                rejected.append(Rejected(packet, error.reason, error.detail))
+            else:
+                kept.append(packet)
+                versions.append(f"{schema_id // 100}.{schema_id % 100}")
+        batch, problems = _normalise(self._arena, kept, versions)
+        good = np.array([problem is None for problem in problems], dtype=bool)
+        rejected += [Rejected(kept[i], "missing_field", text) for i, text in enumerate(problems) if text is not None]
+        return (batch if good.all() else batch.take(np.flatnonzero(good))), rejected
+
+
+def _normalise(
+    arena: RowArena, packets: list[Packet], versions: list[str]
+) -> tuple[AlertBatch, list[str | None]]:
+    """Columns of the arena as an `AlertBatch`, and for each alert what it lacks (None if nothing)."""
+    alerts = arena["alert"]
+    layout = _rows(arena, len(packets))
+    own = layout.rows[layout.own]
+    names, metadata = numeric_fields(alerts, ("diaSource.", "diaObject."), _NOT_METADATA)
+    solar_system_id = alerts.column("diaSource.ssObjectId")
+    batch = AlertBatch(
+        survey="lsst",
+        packets=packets,
+        alert_id=alerts.column("diaSource.diaSourceId").copy(),
+        object_id=_object_ids(alerts),
+        mjd_tai=own["mjd_tai"].copy(),
+        processed_mjd_tai=own["processed_mjd_tai"].copy(),
+        ra_deg=value(alerts, "diaSource.ra").copy(),
+        dec_deg=value(alerts, "diaSource.dec").copy(),
+        rights=np.zeros(len(packets), dtype=np.uint8),
+        real_score=value(alerts, "diaSource.reliability").copy(),
+        quality=_quality(alerts),
+        solar_system=(solar_system_id > 0) | (alerts.column("ssSource.ssObjectId") > 0),
+        withdrawn=(own["flags"] & FLAG_WITHDRAWN) != 0,
+        schema_version=versions,
+        rows=layout.rows,
+        row_offsets=layout.offsets,
+        cutouts=[_cutouts(arena, packet) for packet in range(len(packets))],
+        metadata_names=names,
+        metadata=metadata,
+    )
+    required = {"diaSourceId": batch.alert_id > 0}
+    for name, held in (("midpointMjdTai", batch.mjd_tai), ("ra", batch.ra_deg), ("dec", batch.dec_deg)):
+        required[name] = np.isfinite(held)
+    problems: list[str | None] = [None] * len(packets)
+    for name, present in required.items():
+        for index in np.flatnonzero(~present):
+            problems[index] = problems[index] or f"diaSource.{name} is missing or not a number"
+    return batch, problems
+
+
+def _rows(arena: RowArena, n_alerts: int) -> RowLayout:
+    """The own source, earlier sources, forced photometry and (v7) noise limits as survey-neutral rows."""
+    alerts, sources = arena["alert"], arena["prvDiaSources"]
+    forced, limits = arena["prvDiaForcedSources"], arena["prvDiaNondetectionLimits"]
+    layout = RowLayout(n_alerts, [sources.offsets, forced.offsets, limits.offsets])
+    rows = layout.rows
+    has_object = alerts.column("diaObject.diaObjectId") > 0
+    ra0 = np.where(has_object, value(alerts, "diaObject.ra"), value(alerts, "diaSource.ra"))
+    dec0 = np.where(has_object, value(alerts, "diaObject.dec"), value(alerts, "diaSource.dec"))
+
+    own = layout.own
+    _put_sources(arena, "alert", "diaSource.", rows, own, ra0, dec0)
+    rows["flags"][own] |= FLAG_OWN
+    owner = np.repeat(np.arange(n_alerts), np.diff(sources.offsets))
+    _put_sources(arena, "prvDiaSources", "", rows, layout.places[0], ra0[owner], dec0[owner])
+
+    place = layout.places[1]
+    rows["source_id"][place] = forced.column("diaForcedSourceId")
+    rows["separation_arcsec"][place] = np.nan
+    _put_measurement(arena, "prvDiaForcedSources", "", rows, place, FORCED)
+
+    place = layout.places[2]
+    rows["source_id"][place] = limits.column("ccdVisitId")
+    rows["exposure_id"][place] = limits.column("ccdVisitId")
+    rows["mjd_tai"][place] = value(limits, "midpointMjdTai")
+    rows["kind"][place] = LIMIT
+    rows["band"][place] = bands_of(arena, "prvDiaNondetectionLimits", "band")
+    rows["flux_njy"][place] = np.nan
+    rows["flux_err_njy"][place] = value(limits, "diaNoise")
+    rows["separation_arcsec"][place] = np.nan
+
+    rows["known_mjd_tai"] = np.repeat(rows["mjd_tai"][own], np.diff(layout.offsets))
+    return layout
+
+
+def _put_sources(
+    arena: RowArena,
+    table: str,
+    prefix: str,
+    rows: npt.NDArray[np.void],
+    place: IntArray,
+    ra0_deg: FloatArray,
+    dec0_deg: FloatArray,
+) -> None:
+    """Difference-image sources: of the alert itself, or of its history."""
+    sources = arena[table]
+    rows["source_id"][place] = sources.column(f"{prefix}diaSourceId")
+    rows["separation_arcsec"][place] = separation_arcsec(
+        value(sources, f"{prefix}ra"), value(sources, f"{prefix}dec"), ra0_deg, dec0_deg
+    )
+    _put_measurement(arena, table, prefix, rows, place, DETECTION)
+    bad = flag(sources, f"{prefix}psfFlux_flag")
+    rows["flags"][place] |= np.where(bad, FLAG_BAD, 0).astype(np.uint8)
+
+
+def _put_measurement(
+    arena: RowArena, table: str, prefix: str, rows: npt.NDArray[np.void], place: IntArray, kind: int
+) -> None:
+    """What sources and forced photometry share: visit, times, band and flux."""
+    measured = arena[table]
+    rows["kind"][place] = kind
+    rows["exposure_id"][place] = measured.column(f"{prefix}visit")
+    rows["mjd_tai"][place] = value(measured, f"{prefix}midpointMjdTai")
+    rows["processed_mjd_tai"][place] = _processed_mjd_tai(measured, prefix)
+    rows["band"][place] = bands_of(arena, table, f"{prefix}band")
+    rows["flux_njy"][place] = value(measured, f"{prefix}psfFlux")
+    rows["flux_err_njy"][place] = value(measured, f"{prefix}psfFluxErr")
+    withdrawn = value(measured, f"{prefix}timeWithdrawnMjdTai") > 0
+    rows["flags"][place] = np.where(withdrawn, FLAG_WITHDRAWN, 0)
+
+
+def _processed_mjd_tai(measured: Rows, prefix: str) -> FloatArray:
+    """When Rubin processed it: v9 and later say so in MJD TAI, v8 in microseconds since 1970 UTC, v7 not (0)."""
+    mjd_tai = value(measured, f"{prefix}timeProcessedMjdTai")
+    micros = value(measured, f"{prefix}time_processed")
+    from_micros = mjd_tai_from_utc(micros / (1e6 * SECONDS_PER_DAY) + MJD_UNIX_EPOCH)
+    processed = np.where(np.isnan(mjd_tai), from_micros, mjd_tai)
+    return np.asarray(np.where(np.isnan(processed), 0.0, processed), dtype=np.float64)
+
+
+def _quality(alerts: Rows) -> npt.NDArray[np.uint32]:
+    """Quality bits from diaSource's flags, shape (n,)."""
+    quality = np.zeros(len(alerts.ints), dtype=np.uint32)
+    for name, flags in _QUALITY_OF_FLAGS.items():
+        for source_flag in flags:
+            quality[flag(alerts, f"diaSource.{source_flag}")] |= QUALITY_BIT[name]
+    return quality
+
+
+def _object_ids(alerts: Rows) -> list[str]:
+    """diaObject's id; else the source's; else the solar-system object's; else the source itself."""
+    ids: list[str] = []
+    columns = [
+        alerts.column(name).tolist()
+        for name in ("diaObject.diaObjectId", "diaSource.diaObjectId", "diaSource.ssObjectId", "diaSource.diaSourceId")
+    ]
+    for dia_object, source_object, solar_system, dia_source in zip(*columns, strict=True):
+        if dia_object > 0 or source_object > 0:
+            ids.append(str(dia_object if dia_object > 0 else source_object))
+        else:
+            ids.append(f"SSO-{solar_system}" if solar_system > 0 else f"DS-{dia_source}")
+    return ids
+
+
+def _cutouts(arena: RowArena, packet: int) -> EncodedCutouts:
+    return (
+        arena.span("alert", packet, "cutoutScience"),
+        arena.span("alert", packet, "cutoutTemplate"),
+        arena.span("alert", packet, "cutoutDifference"),
+    )

@@ -1,0 +1,254 @@
+"""ZTF alerts (3.0 to 4.02): packets into `AlertBatch`. Nothing outside this module knows ZTF's units or sentinels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.alert import QUALITY_BIT, AlertBatch, EncodedCutouts
+from schemas.codec import PacketError, read_container
+from schemas.light_curve import (
+    DETECTION,
+    FLAG_ASSUMED_EXPTIME,
+    FLAG_BAD,
+    FLAG_OWN,
+    FORCED,
+    LIMIT,
+    ByteArray,
+    FloatArray,
+    IntArray,
+)
+from schemas.packet import Packet
+from schemas.projection import RowArena, Rows
+from schemas.surveys.columns import (
+    RowLayout,
+    ZERO_POINT_AB_NJY,
+    UNKNOWN_BAND,
+    first_letters,
+    flux_from_magnitude,
+    numeric_fields,
+    separation_arcsec,
+    value,
+)
+from schemas.surveys.projections import ZTF_PROJECTION
+from schemas.surveys.reading import ProgramCache, Rejected
+from schemas.times import SECONDS_PER_DAY, mjd_tai_from_utc
+
+ASSUMED_EXPTIME_S = 30.0
+"""Exposure time where a row carries none [s]: that of ZTF's public survey."""
+
+MJD_OF_JD_ZERO = -2_400_000.5
+"""MJD of JD 0 [d]."""
+
+SENTINELS = (-999.0, -99.0, -99999.0)
+"""Numbers that ZTF writes for 'no value'."""
+
+SOLAR_SYSTEM_ARCSEC = 5.0
+"""A known solar-system object nearer than this is taken to be the alert [arcsec]."""
+
+PROCSTATUS_WITHOUT_FLUX = ("53", "54", "55", "56", "57", "61")
+"""Forced-photometry status codes (ZFPS guide, table of procstatus) whose flux must not be used; several codes at once are taken as bad."""
+
+EDGE_PIXELS = 10.0
+"""A candidate nearer to the chip's edge than this gets the flag 'edge' [pixel]."""
+
+DIPOLE_SUMRAT = 0.3
+"""A ratio sum(pixels) / sum(|pixels|) below this is a dipole: positive and negative lobes cancel."""
+
+_BAND_OF_FID = np.full(256, UNKNOWN_BAND, dtype=np.uint8)
+_BAND_OF_FID[[1, 2, 3]] = (1, 2, 3)  # fid 1, 2, 3 = g, r, i
+
+_LN10_OVER_2_5 = float(np.log(10.0) / 2.5)
+
+_NOT_METADATA = frozenset({"candidate.candid", "candidate.pid", "candidate.jd"})
+
+
+class ZtfReader:
+    """Turns ZTF packets (whole Avro object containers) into alerts; keeps compiled decoders between calls."""
+
+    def __init__(self) -> None:
+        self._programs = ProgramCache(ZTF_PROJECTION)
+        self._arena = RowArena(ZTF_PROJECTION)
+
+    def read(self, packets: Sequence[Packet]) -> tuple[AlertBatch, list[Rejected]]:
+        """The alerts of all readable packets, in order, and the packets that could not be read, with the reason."""
+        self._arena.clear()
+        kept: list[Packet] = []
+        rejected: list[Rejected] = []
+        for packet in packets:
+            try:
+                body = read_container(packet.payload)
+                self._programs.decode_into(self._arena, body.schema_key, body.schema, body.data, body.start, body.end)
+            except PacketError as error:
+                rejected.append(Rejected(packet, error.reason, error.detail))
+            else:
+                kept.append(packet)
+        batch, problems = _normalise(self._arena, kept)
+        good = np.array([problem is None for problem in problems], dtype=bool)
+        rejected += [Rejected(kept[i], "missing_field", text) for i, text in enumerate(problems) if text is not None]
+        return (batch if good.all() else batch.take(np.flatnonzero(good))), rejected
+
+
+def _normalise(arena: RowArena, packets: list[Packet]) -> tuple[AlertBatch, list[str | None]]:
+    """Columns of the arena as an `AlertBatch`, and for each alert what it lacks (None if nothing)."""
+    alerts = arena["alert"]
+    layout = _rows(arena, len(packets))
+    own = layout.rows[layout.own]
+    names, metadata = numeric_fields(alerts, ("candidate.",), _NOT_METADATA)
+    metadata[np.isin(metadata, SENTINELS)] = np.nan
+    column = {name: metadata[:, index] for index, name in enumerate(names)}
+    rights = np.zeros(len(packets), dtype=np.uint8)
+    np.maximum.at(rights, layout.alert_of_row(), layout.rows["rights"])
+    object_ids = [_text(arena, packet, "objectId") for packet in range(len(packets))]
+    batch = AlertBatch(
+        survey="ztf",
+        packets=packets,
+        alert_id=alerts.column("candid").copy(),
+        object_id=[text or "" for text in object_ids],
+        mjd_tai=own["mjd_tai"].copy(),
+        processed_mjd_tai=np.zeros(len(packets)),
+        ra_deg=value(alerts, "candidate.ra").copy(),
+        dec_deg=value(alerts, "candidate.dec").copy(),
+        rights=rights,
+        real_score=np.where(np.isnan(column["candidate.drb"]), column["candidate.rb"], column["candidate.drb"]),
+        quality=_quality(column),
+        solar_system=(column["candidate.ssdistnr"] >= 0.0) & (column["candidate.ssdistnr"] <= SOLAR_SYSTEM_ARCSEC),
+        withdrawn=np.zeros(len(packets), dtype=bool),
+        schema_version=[_text(arena, packet, "schemavsn") or "unknown" for packet in range(len(packets))],
+        rows=layout.rows,
+        row_offsets=layout.offsets,
+        cutouts=[_cutouts(arena, packet) for packet in range(len(packets))],
+        metadata_names=names,
+        metadata=metadata,
+    )
+    required = {"objectId": np.array([text is not None for text in object_ids], dtype=bool)}
+    required["candid"] = ~alerts.is_null[:, alerts.field_names.index("candid")]
+    for name, held in (("jd", batch.mjd_tai), ("ra", batch.ra_deg), ("dec", batch.dec_deg)):
+        required[f"candidate.{name}"] = np.isfinite(held)
+    problems: list[str | None] = [None] * len(packets)
+    for name, present in required.items():
+        for index in np.flatnonzero(~present):
+            problems[index] = problems[index] or f"{name} is missing or not a number"
+    return batch, problems
+
+
+def _rows(arena: RowArena, n_alerts: int) -> RowLayout:
+    """The own source, the history and the forced photometry of every alert as survey-neutral rows."""
+    alerts, history, forced = arena["alert"], arena["prv_candidates"], arena["fp_hists"]
+    layout = RowLayout(n_alerts, [history.offsets, forced.offsets])
+    rows = layout.rows
+    ra0, dec0 = value(alerts, "candidate.ra"), value(alerts, "candidate.dec")
+
+    exptime = _clean(value(alerts, "candidate.exptime"))
+    own = layout.own
+    _put_exposure(rows, own, value(alerts, "candidate.jd"), exptime, alerts.column("candidate.pid"))
+    _put_source(rows, own, alerts, "candidate.", first_letters(arena, "alert", "candidate.isdiffpos")[:, 0])
+    rows["flags"][own] |= FLAG_OWN
+    rows["separation_arcsec"][own] = 0.0
+
+    place = layout.places[0]
+    unknown = np.full(len(place), np.nan)
+    _put_exposure(rows, place, value(history, "jd"), unknown, history.column("pid"))
+    _put_source(rows, place, history, "", first_letters(arena, "prv_candidates", "isdiffpos")[:, 0])
+    owner = np.repeat(np.arange(n_alerts), np.diff(history.offsets))
+    rows["separation_arcsec"][place] = separation_arcsec(
+        value(history, "ra"), value(history, "dec"), ra0[owner], dec0[owner]
+    )
+    limit = np.isnan(value(history, "magpsf"))
+    limiting_flux = flux_from_magnitude(_clean(value(history, "diffmaglim")[limit]))
+    rows["kind"][place[limit]] = LIMIT
+    rows["flux_njy"][place[limit]] = np.nan
+    rows["flux_err_njy"][place[limit]] = limiting_flux / 5.0
+
+    _put_forced(arena, rows, layout.places[1])
+    rows["known_mjd_tai"] = np.repeat(rows["mjd_tai"][own], np.diff(layout.offsets))
+    return layout
+
+
+def _put_exposure(rows: npt.NDArray[np.void], place: IntArray, jd: FloatArray, exptime_s: FloatArray, pid: IntArray) -> None:
+    """Identity and mid-exposure time: jd (UTC) is the exposure's start."""
+    assumed = np.isnan(exptime_s)
+    middle = jd + MJD_OF_JD_ZERO + np.where(assumed, ASSUMED_EXPTIME_S, exptime_s) / (2.0 * SECONDS_PER_DAY)
+    rows["mjd_tai"][place] = mjd_tai_from_utc(middle)
+    rows["source_id"][place] = pid
+    rows["exposure_id"][place] = pid
+    rows["flags"][place] = np.where(assumed, FLAG_ASSUMED_EXPTIME, 0)
+
+
+def _put_source(rows: npt.NDArray[np.void], place: IntArray, table: Rows, prefix: str, sign_letters: ByteArray) -> None:
+    """Band, rights and signed flux of difference-image sources given as magnitude and isdiffpos."""
+    magnitude = _clean(value(table, f"{prefix}magpsf"))
+    error = _clean(value(table, f"{prefix}sigmapsf"))
+    flux = flux_from_magnitude(magnitude)
+    negative = (sign_letters == ord("f")) | (sign_letters == ord("0"))
+    rows["kind"][place] = DETECTION
+    rows["band"][place] = _bands(value(table, f"{prefix}fid"))
+    rows["rights"][place] = _rights(value(table, f"{prefix}programid"))
+    rows["flux_njy"][place] = np.where(negative, -flux, flux)
+    rows["flux_err_njy"][place] = flux * error * _LN10_OVER_2_5
+
+
+def _put_forced(arena: RowArena, rows: npt.NDArray[np.void], place: IntArray) -> None:
+    """Forced photometry: difference flux in DN with a zero point of its own."""
+    forced = arena["fp_hists"]
+    _put_exposure(rows, place, value(forced, "jd"), _clean(value(forced, "exptime")), forced.column("pid"))
+    to_njy = 10.0 ** (0.4 * (ZERO_POINT_AB_NJY - _clean(value(forced, "magzpsci"))))
+    rows["kind"][place] = FORCED
+    rows["band"][place] = _bands(value(forced, "fid"))
+    rows["rights"][place] = _rights(value(forced, "programid"))
+    rows["flux_njy"][place] = _clean(value(forced, "forcediffimflux")) * to_njy
+    rows["flux_err_njy"][place] = _clean(value(forced, "forcediffimfluxunc")) * to_njy
+    rows["separation_arcsec"][place] = np.nan
+    bad = _forced_without_flux(arena)
+    rows["flags"][place] |= np.where(bad, FLAG_BAD, 0).astype(np.uint8)
+
+
+def _forced_without_flux(arena: RowArena) -> npt.NDArray[np.bool_]:
+    """Whether the status of a forced row says that its flux must not be used, shape (rows,)."""
+    letters = first_letters(arena, "fp_hists", "procstatus", 3)
+    bad = letters[:, 2] != 0  # several codes at once, or 255
+    for code in PROCSTATUS_WITHOUT_FLUX:
+        bad |= (letters[:, 0] == ord(code[0])) & (letters[:, 1] == ord(code[1]))
+    return bad
+
+
+def _quality(column: dict[str, FloatArray]) -> npt.NDArray[np.uint32]:
+    """Quality bits from ZTF's own measurements, shape (n,) uint32."""
+    quality = np.zeros(len(column["candidate.sumrat"]), dtype=np.uint32)
+    quality[column["candidate.mindtoedge"] < EDGE_PIXELS] |= QUALITY_BIT["edge"]
+    quality[column["candidate.sumrat"] < DIPOLE_SUMRAT] |= QUALITY_BIT["dipole"]
+    quality[column["candidate.nbad"] > 0] |= QUALITY_BIT["bad_subtraction"]
+    return quality
+
+
+def _bands(fid: FloatArray) -> ByteArray:
+    known = np.where((fid >= 0) & (fid <= 255), fid, 0).astype(np.uint8)
+    bands: ByteArray = _BAND_OF_FID[known]
+    return bands
+
+
+def _rights(programid: FloatArray) -> ByteArray:
+    """programid 1, 2, 3 = public, partnership, caltech; anything else is taken as the most restricted."""
+    known = (programid >= 1) & (programid <= 3)
+    rights: ByteArray = np.where(known, np.where(known, programid, 1) - 1, 2).astype(np.uint8)
+    return rights
+
+
+def _clean(values: FloatArray) -> FloatArray:
+    """Sentinels as NaN."""
+    return np.where(np.isin(values, SENTINELS), np.nan, values)
+
+
+def _text(arena: RowArena, packet: int, name: str) -> str | None:
+    span = arena.span("alert", packet, name)
+    return None if span is None else bytes(span).decode("utf-8", "replace")
+
+
+def _cutouts(arena: RowArena, packet: int) -> EncodedCutouts:
+    return (
+        arena.span("alert", packet, "cutoutScience.stampData"),
+        arena.span("alert", packet, "cutoutTemplate.stampData"),
+        arena.span("alert", packet, "cutoutDifference.stampData"),
+    )
