@@ -1,0 +1,189 @@
+"""Scored alerts in batches: what the pipeline fills and what every sink and store reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.light_curve import DETECTION, FORCED, LIMIT, ByteArray, Float32Array, FloatArray, IntArray, LightCurves
+from schemas.taxonomy import CLASSES
+
+TRIGGERS: tuple[str, ...] = ("alert", "spectrum", "context", "dead_letter", "reprocessed")
+"""Why a score was made: the alert itself (revision 0), or what came later and asked for the next revision."""
+
+NO_REVISION = -1
+"""Value of `supersedes` where a score replaces no other."""
+
+NO_BAND = -1
+"""Value of a band index where there is no such measurement."""
+
+
+class LightCurveSummary(NamedTuple):
+    """The light curve of n alerts in a few numbers each; the fields have the names that `ScoredBatch` gives them."""
+
+    n_detections: IntArray
+    """(n,) exposures with a difference-image source."""
+    n_forced: IntArray
+    """(n,) exposures with forced photometry only."""
+    n_limits: IntArray
+    """(n,) exposures with an upper limit only."""
+    first_detection_mjd_tai: FloatArray
+    """(n,) [d]; NaN without a detection."""
+    last_detection_mjd_tai: FloatArray
+    """(n,) [d]; NaN without a detection."""
+    peak_flux_njy: Float32Array
+    """(n,) largest signed flux of a detection; NaN without one."""
+    peak_band: npt.NDArray[np.int8]
+    """(n,) band of that flux, index into `BANDS`; NO_BAND without one."""
+    last_flux_njy: Float32Array
+    """(n,) flux of the last detection; NaN without one."""
+    last_flux_err_njy: Float32Array
+    """(n,) its 1 sigma."""
+    last_band: npt.NDArray[np.int8]
+    """(n,) its band, index into `BANDS`; NO_BAND without one."""
+    bands_used: ByteArray
+    """(n,) bit b is set where any token is in `BANDS[b]`."""
+
+
+def summarise(light_curves: LightCurves) -> LightCurveSummary:
+    """Sums up the light curves of n alerts; an alert without tokens has zeros, NaN and NO_BAND."""
+    n = len(light_curves)
+    alert = np.repeat(np.arange(n), np.diff(light_curves.offsets))
+    kind, band = light_curves.kind, light_curves.band
+    bands_used = np.zeros(n, np.uint8)
+    np.bitwise_or.at(bands_used, alert, np.left_shift(np.uint8(1), band))
+
+    rows = np.flatnonzero((kind == DETECTION) & np.isfinite(light_curves.flux_njy))
+    by_time = _last_of_each(alert, light_curves.mjd_tai, rows)
+    by_flux = _last_of_each(alert, light_curves.flux_njy, rows)
+    detected = np.flatnonzero(kind == DETECTION)
+    first, last = np.full(n, np.nan), np.full(n, np.nan)
+    np.fmin.at(first, alert[detected], light_curves.mjd_tai[detected])
+    np.fmax.at(last, alert[detected], light_curves.mjd_tai[detected])
+    return LightCurveSummary(
+        _count(alert, kind == DETECTION, n),
+        _count(alert, kind == FORCED, n),
+        _count(alert, kind == LIMIT, n),
+        first,
+        last,
+        _place(alert, by_flux, light_curves.flux_njy, np.full(n, np.nan, np.float32)),
+        _place(alert, by_flux, band, np.full(n, NO_BAND, np.int8)),
+        _place(alert, by_time, light_curves.flux_njy, np.full(n, np.nan, np.float32)),
+        _place(alert, by_time, light_curves.flux_err_njy, np.full(n, np.nan, np.float32)),
+        _place(alert, by_time, band, np.full(n, NO_BAND, np.int8)),
+        bands_used,
+    )
+
+
+def _count(alert: IntArray, mask: npt.NDArray[np.bool_], n: int) -> IntArray:
+    return np.bincount(alert[mask], minlength=n).astype(np.int64)
+
+
+def _last_of_each(alert: IntArray, value: npt.NDArray[Any], rows: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """Of `rows`, the one with the largest value in each alert."""
+    ordered = rows[np.lexsort((value[rows], alert[rows]))]
+    ends = np.flatnonzero(np.diff(alert[ordered], append=-1))
+    return ordered[ends]
+
+
+def _place(alert: IntArray, rows: npt.NDArray[np.intp], value: npt.NDArray[Any], out: npt.NDArray[Any]) -> Any:
+    out[alert[rows]] = value[rows]
+    return out
+
+
+@dataclass(slots=True)
+class ScoredBatch:
+    """n scored alerts of one survey, as columns. Times are MJD TAI or UTC seconds since 1970, missing numbers NaN.
+
+    The key of a score is (survey, alert_id, model, version, revision). An alert that no model could classify is here
+    too: its class scores, novelty and embedding are NaN, and `unclassified_reason` says why.
+    """
+
+    survey: str
+    model: str
+    version: str
+    bundle_hash: str
+    alert_id: IntArray
+    """(n,) ZTF candid, LSST diaSourceId."""
+    object_id: list[str]
+    """(n,)"""
+    mjd_tai: FloatArray
+    """(n,) mid-exposure of the alert's own source [d]."""
+    ra_deg: FloatArray
+    dec_deg: FloatArray
+    published_unix_s: FloatArray
+    """(n,) when the survey published it; NaN over files."""
+    received_unix_s: FloatArray
+    """(n,) when this service took it in."""
+    scored_unix_s: FloatArray
+    """(n,) when it was scored."""
+    schema_version: list[str]
+    """(n,) version of the survey's own schema."""
+    revision: npt.NDArray[np.int32]
+    """(n,) 0 for the alert's own score."""
+    trigger: list[str]
+    """(n,) one of `TRIGGERS`."""
+    supersedes: npt.NDArray[np.int32]
+    """(n,) the revision that this score replaces; NO_REVISION = none."""
+    evidence_hash: list[str]
+    """(n,) hash of all that the score rests on."""
+    modalities: npt.NDArray[np.bool_]
+    """(n, 4) what was used, in the order of `schemas.taxonomy.MODALITIES`."""
+    modality_weights: Float32Array
+    """(n, 4) share of each modality in the answer; 0 where not used."""
+    class_scores: Float32Array
+    """(n, 7) in the order of `CLASSES`; each row sums to 1, or is NaN."""
+    prediction_set: npt.NDArray[np.bool_]
+    """(n, 7) classes in the conformal set."""
+    calibration: Sequence[dict[str, Any] | None]
+    """(n,) {domain, n, method}, or None: uncalibrated."""
+    novelty: Float32Array
+    """(n,) 0 (like the training set) to 1 (unlike it)."""
+    embedding: Float32Array
+    """(n, EMBEDDING_LENGTH) unit norm, or NaN."""
+    real_score: FloatArray
+    """(n,) the survey's own real/bogus score; NaN where it gives none."""
+    quality: npt.NDArray[np.uint32]
+    """(n,) quality bits, see `schemas.alert.QUALITY_BIT`."""
+    selections: list[tuple[str, ...]]
+    """(n,) names of the selections that the alert passed."""
+    selection_scores: dict[str, npt.NDArray[np.floating[Any]]]
+    """(n,) for each selection with a model: its score, NaN where it was not asked."""
+    n_detections: IntArray
+    n_forced: IntArray
+    n_limits: IntArray
+    first_detection_mjd_tai: FloatArray
+    last_detection_mjd_tai: FloatArray
+    peak_flux_njy: Float32Array
+    peak_band: npt.NDArray[np.int8]
+    last_flux_njy: Float32Array
+    last_flux_err_njy: Float32Array
+    last_band: npt.NDArray[np.int8]
+    bands_used: ByteArray
+    """(n,) the columns from `n_detections` to here are those of `LightCurveSummary`."""
+    rights: ByteArray
+    """(n,) most restricted rights of all that the score rests on; index into `schemas.alert.DATA_RIGHTS`."""
+    context: Sequence[dict[str, Any] | None]
+    """(n,) flat facts about the place (name -> number, text or truth), or None."""
+    unclassified_reason: Sequence[str | None]
+    """(n,) why there are no class scores; None where there are."""
+
+    def __len__(self) -> int:
+        return len(self.alert_id)
+
+    @property
+    def predicted_index(self) -> IntArray:
+        """Place in `CLASSES` of each alert's highest class score, shape (n,); -1 where it was not classified."""
+        classified = ~np.isnan(self.class_scores.sum(axis=1))
+        best = np.nan_to_num(self.class_scores).argmax(axis=1)
+        return np.where(classified, best, -1)
+
+    @property
+    def predicted_class(self) -> list[str | None]:
+        """The class with the highest score, (n,); None where the alert was not classified."""
+        names = (*CLASSES, None)
+        return [names[index] for index in self.predicted_index.tolist()]
