@@ -50,14 +50,14 @@ SUMMARY_DTYPE = np.dtype(
         ("n_detections", "<i4"),
         ("n_forced", "<i4"),
         ("n_limits", "<i4"),
-        ("peak_band", "u1"),
-        ("last_band", "u1"),
-        ("bands", "u1"),  # bit i set: a detection in BANDS[i]
+        ("peak_band", "i1"),
+        ("last_band", "i1"),
+        ("bands_used", "u1"),  # bit i set: a token in BANDS[i]
         ("rights", "u1"),  # most restricted of the rows used
         ("hash", "<u8"),
     ]
 )
-"""What is said of a light curve in a score; numbers are NaN and bands NO_BAND where there is no detection."""
+"""What is said of a light curve in a score; numbers are NaN and bands -1 where there is no detection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,14 +280,15 @@ def _summarise(tokens: Any, summary: Any) -> Any:
     out.peak_flux_njy = np.nan
     out.last_flux_njy = np.nan
     out.last_flux_err_njy = np.nan
-    out.peak_band = NO_BAND
-    out.last_band = NO_BAND
+    out.peak_band = -1
+    out.last_band = -1
     rights = 0
     bands = 0
     state = np.uint64(0x9E3779B97F4A7C15)
     for k in range(len(tokens)):
         token = tokens[k]
         rights = max(rights, token.rights)
+        bands |= 1 << token.band
         state = _mix(state, np.float64(token.mjd_tai))
         state = _mix(state, np.float64(token.flux_njy))
         state = _mix(state, np.float64(token.flux_err_njy))
@@ -307,8 +308,7 @@ def _summarise(tokens: Any, summary: Any) -> Any:
             out.last_flux_njy = token.flux_njy
             out.last_flux_err_njy = token.flux_err_njy
             out.last_band = token.band
-            bands |= 1 << token.band
-    out.bands = bands
+    out.bands_used = bands
     out.rights = rights
     out.hash = state
 

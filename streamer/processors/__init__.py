@@ -1,1 +1,1 @@
-""""""
+"""The stages of the pipeline, each a small object called with a batch."""

@@ -1,1 +1,1 @@
-""""""
+"""Where packets come from."""

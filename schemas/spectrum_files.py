@@ -1,0 +1,65 @@
+"""Spectra from Parquet files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from schemas.spectrum import Spectrum
+from schemas.times import mjd_tai_from_utc
+
+REQUIRED_COLUMNS: tuple[str, ...] = ("object_id", "spectrum_mjd", "wavelength_aa", "flux")
+"""Columns that a file of spectra must have; `flux_var` and `redshift` are used where they are there."""
+
+ROWS_AT_ONCE = 1_000
+"""Spectra read from the file together."""
+
+
+class SpectrumFileError(Exception):
+    """A file of spectra that cannot be used; the message says why."""
+
+
+def read_spectra(path: Path) -> Iterator[list[Spectrum]]:
+    """Spectra in blocks, of any object, in the file's order.
+
+    `spectrum_mjd` is MJD UTC of the observation [d]; `wavelength_aa`, `flux`, `flux_var` are lists of equal length.
+    Rows without an object, a time or two good bins are left out. Raises SpectrumFileError.
+    """
+    try:
+        file = pq.ParquetFile(path)
+        missing = [name for name in REQUIRED_COLUMNS if name not in file.schema_arrow.names]
+        if missing:
+            raise SpectrumFileError(f"{path} has no column {', '.join(missing)}")
+        columns = [*REQUIRED_COLUMNS, *(n for n in ("flux_var", "redshift") if n in file.schema_arrow.names)]
+        for block in file.iter_batches(batch_size=ROWS_AT_ONCE, columns=columns):
+            spectra = [_spectrum(row) for row in block.to_pylist()]
+            yield [spectrum for spectrum in spectra if spectrum is not None]
+    except (OSError, pa.ArrowException, TypeError, ValueError) as error:
+        raise SpectrumFileError(f"{path} cannot be read as Parquet of spectra: {error}") from None
+
+
+def _spectrum(row: dict[str, Any]) -> Spectrum | None:
+    if row["object_id"] is None or row["spectrum_mjd"] is None or not row["wavelength_aa"] or not row["flux"]:
+        return None
+    wavelength = np.asarray(row["wavelength_aa"], dtype=np.float64)
+    flux = np.asarray(row["flux"], dtype=np.float32)
+    variance = None if not row.get("flux_var") else np.asarray(row["flux_var"], dtype=np.float32)
+    if len(flux) != len(wavelength) or (variance is not None and len(variance) != len(wavelength)):
+        return None
+    if np.count_nonzero(np.isfinite(wavelength) & np.isfinite(flux)) < 2 or not np.isfinite(row["spectrum_mjd"]):
+        return None
+    order = np.argsort(wavelength, kind="stable")
+    redshift = row.get("redshift")
+    return Spectrum(
+        object_id=str(row["object_id"]),
+        mjd_tai=float(mjd_tai_from_utc(np.float64(row["spectrum_mjd"]))),
+        wavelength_aa=wavelength[order],
+        flux=flux[order],
+        flux_var=None if variance is None else variance[order],
+        redshift=None if redshift is None or not np.isfinite(redshift) else float(redshift),
+    )

@@ -1,0 +1,35 @@
+"""A LightGBM model that scores the survey's own fields, for a selection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import lightgbm
+import numpy as np
+
+from schemas.alert import AlertBatch
+from schemas.light_curve import FloatArray
+from streamer.errors import ConfigurationError
+
+
+class LightgbmScore:
+    """A model from its text file and the names of its features, in its own order."""
+
+    def __init__(self, file: Path, features: Sequence[str]) -> None:
+        """ConfigurationError where the file cannot be read or takes another number of features."""
+        try:
+            self._booster = lightgbm.Booster(model_file=str(file))
+        except (lightgbm.basic.LightGBMError, OSError) as error:
+            raise ConfigurationError(f"the selection model {file} cannot be read: {error}") from None
+        if self._booster.num_feature() != len(features):
+            raise ConfigurationError(
+                f"the selection model {file} takes {self._booster.num_feature()} features, "
+                f"but the configuration names {len(features)}"
+            )
+        self._features = tuple(features)
+
+    def score(self, alerts: AlertBatch) -> FloatArray:
+        """Score of each alert, shape (n,); missing fields go in as NaN, which LightGBM handles."""
+        values = np.column_stack([alerts.field(name) for name in self._features])
+        return np.asarray(self._booster.predict(values, num_threads=1), dtype=np.float64)

@@ -1,0 +1,125 @@
+"""Packets from archives, folders and single files."""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from time import time
+from typing import IO
+
+from isal import igzip, isal_zlib
+
+from schemas.codec import CONTAINER_MAGIC, PacketError, split_container
+from schemas.packet import Coordinates, Packet
+from schemas.surveys.reading import Rejected
+
+PACKET_SUFFIXES = (".avro", ".bin")
+"""Names of packets inside folders and archives."""
+
+ARCHIVE_SUFFIXES = (".tar.gz", ".tgz", ".tar")
+"""Names of archives; in folders only `.tar.gz` ones are taken."""
+
+MAX_PACKET_BYTES = 64 * 2**20
+"""A larger file or member is refused: a packet is 50 KB to 1 MB, and this bounds the memory [byte]."""
+
+KEPT_OF_TOO_LARGE = 65_536
+"""So much of a packet that is too large goes into its dead letter [byte]."""
+
+
+class FileSource:
+    """The packets of files, folders and archives, in a stable order; equal path and member give equal coordinates."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        """Lists the files now; FileNotFoundError or PermissionError names the path that cannot be used."""
+        self.files: list[Path] = []
+        self.skipped: list[str] = []
+        """Files and members that are no packets by their name: listed, not received."""
+        self.bytes_read = 0
+        """How far the reading is, in bytes of the files as they lie on disk."""
+        self._named: set[Path] = set()
+        for path in paths:
+            resolved = path.resolve()
+            if resolved.is_dir():
+                self._list_folder(resolved)
+            else:
+                with resolved.open("rb"):  # fails here, with the path, rather than in the middle of the night
+                    self.files.append(resolved)
+                self._named.add(resolved)
+        self.bytes_total = sum(path.stat().st_size for path in self.files)
+
+    def _list_folder(self, folder: Path) -> None:
+        next(folder.iterdir(), None)  # PermissionError if it cannot be listed
+        for path in sorted(folder.rglob("*")):
+            if not path.is_file():
+                continue
+            if path.name.endswith((*PACKET_SUFFIXES, ".tar.gz")):
+                self.files.append(path)
+            else:
+                self.skipped.append(str(path))
+
+    def __iter__(self) -> Iterator[Packet | Rejected]:
+        """Every packet once; what cannot be read comes as `Rejected`, so that it is counted."""
+        done = 0
+        for path in self.files:
+            if path.name.endswith(ARCHIVE_SUFFIXES):
+                yield from self._archive(path, done)
+            else:
+                yield from self._loose(path)
+            done += path.stat().st_size
+            self.bytes_read = done
+
+    def _loose(self, path: Path) -> Iterator[Packet | Rejected]:
+        where = Coordinates(str(path), "")
+        try:
+            with path.open("rb") as file:
+                payload = file.read(MAX_PACKET_BYTES + 1)
+        except OSError as error:
+            yield Rejected(Packet(where, b"", time()), "unreadable_file", str(error))
+            return
+        yield from _packets(where, payload)
+
+    def _archive(self, path: Path, done: int) -> Iterator[Packet | Rejected]:
+        """Streams a tar archive; where it breaks off, what is left is one dead letter."""
+        occurrences: dict[int, int] = {}
+        try:
+            with path.open("rb") as raw, _unpacked(path, raw) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
+                for member in tar:
+                    if not member.isfile():
+                        continue
+                    if not member.name.endswith(PACKET_SUFFIXES):
+                        self.skipped.append(f"{path}:{member.name}")
+                        continue
+                    file = tar.extractfile(member)
+                    payload = file.read(MAX_PACKET_BYTES + 1) if file is not None else b""
+                    if len(payload) < min(member.size, MAX_PACKET_BYTES + 1):
+                        raise EOFError(f"member {member.name} breaks off")
+                    name = hash(member.name)
+                    occurrence = occurrences.get(name, 0)
+                    occurrences[name] = occurrence + 1
+                    self.bytes_read = done + raw.tell()
+                    yield from _packets(Coordinates(str(path), member.name, occurrence), payload)
+        except (tarfile.TarError, EOFError, OSError, isal_zlib.error) as error:
+            where = Coordinates(str(path), "")
+            yield Rejected(Packet(where, b"", time()), "broken_archive", f"{type(error).__name__}: {error}")
+
+
+def _unpacked(path: Path, raw: IO[bytes]) -> IO[bytes]:
+    if path.name.endswith(".tar"):
+        return raw
+    return igzip.GzipFile(fileobj=raw, mode="rb")  # type: ignore[no-any-return]
+
+
+def _packets(where: Coordinates, payload: bytes) -> Iterator[Packet | Rejected]:
+    """The packet of one file or member; a container of several alerts gives one packet each."""
+    if len(payload) > MAX_PACKET_BYTES:
+        packet = Packet(where, payload[:KEPT_OF_TOO_LARGE], time())
+        yield Rejected(packet, "too_large", f"more than {MAX_PACKET_BYTES} bytes; the letter holds the first of them")
+        return
+    try:
+        parts = split_container(payload) if payload[:4] == CONTAINER_MAGIC else [payload]
+    except PacketError as error:
+        yield Rejected(Packet(where, payload, time()), error.reason, error.detail)
+        return
+    for ordinal, part in enumerate(parts):
+        yield Packet(Coordinates(where.origin, where.stream, where.partition, ordinal), part, time())
