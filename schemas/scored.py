@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from schemas.light_curve import DETECTION, FORCED, LIMIT, ByteArray, Float32Array, FloatArray, IntArray, LightCurves
+from schemas.light_curve import ByteArray, Float32Array, FloatArray, IntArray
 from schemas.taxonomy import CLASSES
 
 TRIGGERS: tuple[str, ...] = ("alert", "spectrum", "context", "dead_letter", "reprocessed")
@@ -19,80 +19,7 @@ NO_REVISION = -1
 """Value of `supersedes` where a score replaces no other."""
 
 NO_BAND = -1
-"""Value of a band index where there is no such measurement."""
-
-
-class LightCurveSummary(NamedTuple):
-    """The light curve of n alerts in a few numbers each; the fields have the names that `ScoredBatch` gives them."""
-
-    n_detections: IntArray
-    """(n,) exposures with a difference-image source."""
-    n_forced: IntArray
-    """(n,) exposures with forced photometry only."""
-    n_limits: IntArray
-    """(n,) exposures with an upper limit only."""
-    first_detection_mjd_tai: FloatArray
-    """(n,) [d]; NaN without a detection."""
-    last_detection_mjd_tai: FloatArray
-    """(n,) [d]; NaN without a detection."""
-    peak_flux_njy: Float32Array
-    """(n,) largest signed flux of a detection; NaN without one."""
-    peak_band: npt.NDArray[np.int8]
-    """(n,) band of that flux, index into `BANDS`; NO_BAND without one."""
-    last_flux_njy: Float32Array
-    """(n,) flux of the last detection; NaN without one."""
-    last_flux_err_njy: Float32Array
-    """(n,) its 1 sigma."""
-    last_band: npt.NDArray[np.int8]
-    """(n,) its band, index into `BANDS`; NO_BAND without one."""
-    bands_used: ByteArray
-    """(n,) bit b is set where any token is in `BANDS[b]`."""
-
-
-def summarise(light_curves: LightCurves) -> LightCurveSummary:
-    """Sums up the light curves of n alerts; an alert without tokens has zeros, NaN and NO_BAND."""
-    n = len(light_curves)
-    alert = np.repeat(np.arange(n), np.diff(light_curves.offsets))
-    kind, band = light_curves.kind, light_curves.band
-    bands_used = np.zeros(n, np.uint8)
-    np.bitwise_or.at(bands_used, alert, np.left_shift(np.uint8(1), band))
-
-    rows = np.flatnonzero((kind == DETECTION) & np.isfinite(light_curves.flux_njy))
-    by_time = _last_of_each(alert, light_curves.mjd_tai, rows)
-    by_flux = _last_of_each(alert, light_curves.flux_njy, rows)
-    detected = np.flatnonzero(kind == DETECTION)
-    first, last = np.full(n, np.nan), np.full(n, np.nan)
-    np.fmin.at(first, alert[detected], light_curves.mjd_tai[detected])
-    np.fmax.at(last, alert[detected], light_curves.mjd_tai[detected])
-    return LightCurveSummary(
-        _count(alert, kind == DETECTION, n),
-        _count(alert, kind == FORCED, n),
-        _count(alert, kind == LIMIT, n),
-        first,
-        last,
-        _place(alert, by_flux, light_curves.flux_njy, np.full(n, np.nan, np.float32)),
-        _place(alert, by_flux, band, np.full(n, NO_BAND, np.int8)),
-        _place(alert, by_time, light_curves.flux_njy, np.full(n, np.nan, np.float32)),
-        _place(alert, by_time, light_curves.flux_err_njy, np.full(n, np.nan, np.float32)),
-        _place(alert, by_time, band, np.full(n, NO_BAND, np.int8)),
-        bands_used,
-    )
-
-
-def _count(alert: IntArray, mask: npt.NDArray[np.bool_], n: int) -> IntArray:
-    return np.bincount(alert[mask], minlength=n).astype(np.int64)
-
-
-def _last_of_each(alert: IntArray, value: npt.NDArray[Any], rows: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
-    """Of `rows`, the one with the largest value in each alert."""
-    ordered = rows[np.lexsort((value[rows], alert[rows]))]
-    ends = np.flatnonzero(np.diff(alert[ordered], append=-1))
-    return ordered[ends]
-
-
-def _place(alert: IntArray, rows: npt.NDArray[np.intp], value: npt.NDArray[Any], out: npt.NDArray[Any]) -> Any:
-    out[alert[rows]] = value[rows]
-    return out
+"""Value of `peak_band` and `last_band` where there is no detection."""
 
 
 @dataclass(slots=True)
@@ -154,17 +81,28 @@ class ScoredBatch:
     selection_scores: dict[str, npt.NDArray[np.floating[Any]]]
     """(n,) for each selection with a model: its score, NaN where it was not asked."""
     n_detections: IntArray
+    """(n,) exposures with a difference-image source in the light curve used; this and what follows as
+    `schemas.assembling.SUMMARY_DTYPE`."""
     n_forced: IntArray
+    """(n,) exposures with forced photometry only."""
     n_limits: IntArray
+    """(n,) exposures with an upper limit only."""
     first_detection_mjd_tai: FloatArray
+    """(n,) [d]; NaN without a detection."""
     last_detection_mjd_tai: FloatArray
+    """(n,) [d]; NaN without a detection."""
     peak_flux_njy: Float32Array
+    """(n,) largest signed flux of a detection; NaN without one."""
     peak_band: npt.NDArray[np.int8]
+    """(n,) its band, index into `BANDS`; NO_BAND without a detection."""
     last_flux_njy: Float32Array
+    """(n,) flux of the last detection; NaN without one."""
     last_flux_err_njy: Float32Array
+    """(n,) its 1 sigma."""
     last_band: npt.NDArray[np.int8]
+    """(n,) its band, index into `BANDS`; NO_BAND without a detection."""
     bands_used: ByteArray
-    """(n,) the columns from `n_detections` to here are those of `LightCurveSummary`."""
+    """(n,) bit b is set where a token is in `BANDS[b]`."""
     rights: ByteArray
     """(n,) most restricted rights of all that the score rests on; index into `schemas.alert.DATA_RIGHTS`."""
     context: Sequence[dict[str, Any] | None]
