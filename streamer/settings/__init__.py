@@ -1,0 +1,30 @@
+"""Settings of the service: models, the YAML file they come from, and the commented file made from them."""
+
+from streamer.settings.loading import SettingsError, load_settings
+from streamer.settings.models import (
+    BatchSettings,
+    ClassifierSettings,
+    Cut,
+    DeadLetterSettings,
+    Selection,
+    SelectionModel,
+    SelectionSettings,
+    Settings,
+    StateSettings,
+)
+from streamer.settings.writing import default_yaml
+
+__all__ = [
+    "BatchSettings",
+    "ClassifierSettings",
+    "Cut",
+    "DeadLetterSettings",
+    "Selection",
+    "SelectionModel",
+    "SelectionSettings",
+    "Settings",
+    "SettingsError",
+    "StateSettings",
+    "default_yaml",
+    "load_settings",
+]

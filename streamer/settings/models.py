@@ -1,0 +1,232 @@
+"""The settings as models: every field with its unit, bounds and meaning. Unknown keys are errors."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, Strict, model_validator
+from pydantic_core import PydanticCustomError
+
+from schemas.taxonomy import CLASSES
+
+ClassName = Literal["SN I", "SN II", "SLSN", "CV", "AGN", "TDE", "other"]
+"""One of `schemas.taxonomy.CLASSES` (a test holds the two together)."""
+
+Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
+"""A finite number; text that looks like one is refused."""
+
+Whole = Annotated[int, Strict()]
+"""A whole number; text and fractions are refused."""
+
+Switch = Annotated[bool, Strict()]
+"""true or false."""
+
+
+def setting(
+    default: Any = ..., *, unit: str | None = None, form: str | None = None, description: str, **bounds: Any
+) -> Any:
+    """A field of a settings model. `unit` and `form` (how text must look) are shown wherever the field is described."""
+    extra: dict[str, Any] = {name: text for name, text in (("unit", unit), ("form", form)) if text}
+    return Field(default, description=description, json_schema_extra=extra or None, **bounds)
+
+
+class Section(BaseModel):
+    """A block of the settings: unchangeable once made, and strict about its keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class BatchSettings(Section):
+    """How many alerts go through the pipeline together."""
+
+    max_alerts: Whole = setting(
+        256,
+        unit="alerts",
+        ge=1,
+        le=10_000,
+        description="Most alerts in a batch. Larger batches cost less for each alert and more memory.",
+    )
+    max_wait_ms: Whole = setting(
+        50,
+        unit="ms",
+        ge=1,
+        le=60_000,
+        description="Longest wait for a batch to fill, when alerts arrive live. Archives never wait.",
+    )
+
+
+class StateSettings(Section):
+    """What is remembered of objects between alerts."""
+
+    cutouts_max_mb: Whole = setting(
+        512,
+        unit="MB",
+        ge=0,
+        le=10_000_000,
+        description="Most space for the cutouts of scored alerts; the oldest go first. 0 keeps none.",
+    )
+
+
+class ClassifierSettings(Section):
+    """Which classifier bundle answers, and for which mixture of classes."""
+
+    bundle: str = setting(
+        "default",
+        min_length=1,
+        description="The bundle to load: `default`, the one that ships, or the folder of another one.",
+    )
+    prior: dict[ClassName, Annotated[Number, Field(ge=0.0)]] | None = setting(
+        None,
+        min_length=1,
+        description="Weights that move the class scores to another mixture of classes: each score is multiplied by "
+        "its class's weight, then they are scaled to sum to 1 again. A class that is not named keeps the weight 1.",
+        examples=[{"SN I": 1.0, "TDE": 0.2}],
+    )
+
+    @model_validator(mode="after")
+    def _prior_leaves_a_class(self) -> Self:
+        if self.prior is not None and all(self.prior.get(name, 1.0) == 0.0 for name in _class_names()):
+            raise PydanticCustomError("prior", "at least one class needs a weight above 0")
+        return self
+
+
+class Cut(Section):
+    """A range that one numeric field of the alert must lie in."""
+
+    field: str = setting(
+        min_length=1,
+        description="The survey's own field by its full name, for example `candidate.drb` or `diaSource.snr`.",
+    )
+    at_least: Number | None = setting(
+        None, unit="the field's own", description="Smallest value that passes.", examples=[0.5]
+    )
+    at_most: Number | None = setting(
+        None, unit="the field's own", description="Largest value that passes.", examples=[1.0]
+    )
+    missing: Literal["keep", "drop", "only"] = setting(
+        "drop",
+        description="What an alert without this field does: `keep` passes, `drop` does not; with `only`, alerts "
+        "without the field are the only ones to pass (and bounds make no sense).",
+    )
+
+    @model_validator(mode="after")
+    def _bounds_make_sense(self) -> Self:
+        bounded = self.at_least is not None or self.at_most is not None
+        if self.missing == "only" and bounded:
+            raise PydanticCustomError("cut", "`missing: only` lets no value pass: leave out at_least and at_most")
+        if self.missing != "only" and not bounded:
+            raise PydanticCustomError("cut", "a cut needs at_least, at_most or both (or `missing: only`)")
+        if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
+            raise PydanticCustomError("cut", "at_least is above at_most, so no alert could pass")
+        return self
+
+
+class SelectionModel(Section):
+    """A LightGBM model whose score an alert must reach."""
+
+    file: str = setting(
+        min_length=1,
+        description="LightGBM model in text form. A relative path starts at the folder of the configuration file.",
+    )
+    features: tuple[str, ...] = setting(
+        min_length=1, description="The fields the model takes, in its own order, by their full names."
+    )
+    threshold: Number = setting(description="Smallest score that passes.")
+
+
+class Selection(Section):
+    """One way for an alert to be selected. It passes when every cut passes and the model's score is high enough."""
+
+    name: str = setting(
+        pattern=r"^[a-z][a-z0-9_]*$",
+        form="of small letters, digits and underscores, a letter first",
+        description="Name of the selection, as it stands in the scores.",
+    )
+    cuts: tuple[Cut, ...] = setting((), description="Ranges that fields must lie in; all of them must pass.")
+    solar_system: Switch = setting(
+        False, description="Whether alerts of known solar-system objects may pass; with false they are dropped."
+    )
+    model: SelectionModel | None = setting(
+        None,
+        description="A LightGBM model that must agree.",
+        examples=[{"file": "interest.txt", "features": ["candidate.drb", "candidate.magpsf"], "threshold": 0.5}],
+    )
+
+
+class SelectionSettings(Section):
+    """Which alerts are worth a score. One selection that passes is enough; the others update their objects."""
+
+    ztf: tuple[Selection, ...] = setting(
+        (
+            Selection(name="real", cuts=(Cut(field="candidate.drb", at_least=0.1),)),
+            Selection(
+                name="real_without_drb",
+                cuts=(Cut(field="candidate.drb", missing="only"), Cut(field="candidate.rb", at_least=0.1)),
+            ),
+        ),
+        min_length=1,
+        description="Selections of ZTF alerts. The default drops clear bogus: drb below 0.1, or rb below 0.1 where "
+        "drb is missing. Among 331 labelled public alerts the lowest scores are drb 0.38 (322 with drb) and rb 0.43 "
+        "(9 without); of 470 alerts with drb and without label, 38 lie below 0.1.",
+    )
+    lsst: tuple[Selection, ...] = setting(
+        (Selection(name="real", cuts=(Cut(field="diaSource.reliability", at_least=0.05, missing="keep"),)),),
+        min_length=1,
+        description="Selections of LSST alerts. The default drops clear bogus: reliability below 0.05. The lowest of "
+        "67 on-sky v10.0 alerts is 0.12; of 94 alerts of simulated and test sky (v7.4, v9.0), 8 lie below 0.05.",
+    )
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Self:
+        for survey, selections in (("ztf", self.ztf), ("lsst", self.lsst)):
+            names = [selection.name for selection in selections]
+            for name in names:
+                if names.count(name) > 1:
+                    raise PydanticCustomError(
+                        "selection",
+                        "two {survey} selections are named '{name}'; names must differ",
+                        {"survey": survey, "name": name},
+                    )
+        return self
+
+
+class DeadLetterSettings(Section):
+    """When too many unreadable alerts stop a live worker. A replay over archives never stops for them."""
+
+    max_rate: Number = setting(
+        0.05,
+        unit="fraction of messages",
+        ge=0.0,
+        le=1.0,
+        description="Largest share of dead letters; above it the worker stops loudly. Live running only.",
+    )
+    min_messages: Whole = setting(
+        1000,
+        unit="messages",
+        ge=1,
+        le=1_000_000_000,
+        description="Messages to have seen before the share counts. Live running only.",
+    )
+
+
+class Settings(Section):
+    """All settings. Every key may be left out."""
+
+    batch: BatchSettings = setting(BatchSettings(), description="How many alerts go through the pipeline together.")
+    state: StateSettings = setting(StateSettings(), description="What is remembered of objects between alerts.")
+    classifier: ClassifierSettings = setting(
+        ClassifierSettings(), description="Which classifier bundle answers, and for which mixture of classes."
+    )
+    selections: SelectionSettings = setting(
+        SelectionSettings(),
+        description="Which alerts are worth a score. One selection that passes is enough; an alert that passes none "
+        "still updates its object and is counted as filtered, with the reason.",
+    )
+    dead_letters: DeadLetterSettings = setting(
+        DeadLetterSettings(),
+        description="When too many unreadable alerts stop a live worker. A replay over archives never stops for them.",
+    )
+
+
+def _class_names() -> tuple[ClassName, ...]:
+    return CLASSES  # type: ignore[return-value]
