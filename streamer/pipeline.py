@@ -23,7 +23,7 @@ from streamer.processors.decode import Decode
 from streamer.processors.deduplicate import Deduplicate
 from streamer.processors.select import Select
 from streamer.sinks.base import DeadLetterSink, Sink
-from streamer.state.store import ObjectStore
+from streamer.state.store import ObjectStore, StoreError
 
 
 @dataclass
@@ -86,7 +86,7 @@ class Pipeline:
             if scored is not None:
                 self.store.put_scores(scored)
                 stamps = [alerts.cutouts[i] for i in chosen]
-                self.store.put_cutouts(scored.survey, scored.alert_id, scored.object_id, stamps)
+                self.store.put_cutouts(scored.survey, scored.alert_id, stamps)
         outcomes.filtered.update(reason for reason in selected.reason if reason is not None)
         if scored is None:
             return []
@@ -108,7 +108,9 @@ class Pipeline:
             return
         try:
             scored += score(alerts, outcomes)
-        except (ArithmeticError, LookupError, TypeError, ValueError, RuntimeError) as error:
+        except (StoreError, MemoryError):
+            raise  # not the alert's fault
+        except Exception as error:
             if len(alerts) == 1:
                 where = traceback.extract_tb(error.__traceback__)[-1]
                 detail = f"{type(error).__name__}: {error} ({where.name}, line {where.lineno})"

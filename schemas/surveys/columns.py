@@ -21,6 +21,18 @@ for _index, _letter in enumerate(BANDS):
     _BAND_OF_LETTER[ord(_letter)] = _index
 
 
+def spans_of(arena: RowArena, name: str) -> list[memoryview | None]:
+    """The bytes of a text or bytes field of each packet's own record, uncopied; None where it is null."""
+    rows = arena["alert"]
+    spans = rows.spans[:, rows.span_names.index(name)].tolist()
+    return [None if first < 0 else arena.buffer(packet)[first:end] for packet, (first, end) in enumerate(spans)]
+
+
+def texts_of(arena: RowArena, name: str) -> list[str | None]:
+    """A text field of each packet's own record; None where it is null."""
+    return [None if span is None else str(span, "utf-8", "replace") for span in spans_of(arena, name)]
+
+
 def first_letters(arena: RowArena, table: str, name: str, count: int = 1) -> ByteArray:
     """First `count` bytes of a text field for each row of `table`, 0 past its end or where null, shape (rows, count)."""
     rows = arena[table]

@@ -25,7 +25,7 @@ from schemas.light_curve import (
 )
 from schemas.packet import Packet
 from schemas.projection import RowArena, Rows
-from schemas.surveys.columns import RowLayout, bands_of, flag, numeric_fields, separation_arcsec, value
+from schemas.surveys.columns import RowLayout, bands_of, flag, numeric_fields, separation_arcsec, spans_of, value
 from schemas.surveys.projections import LSST_PROJECTION
 from schemas.surveys.reading import ProgramCache, Rejected
 from schemas.surveys.tables import LSST_VERSIONS, lsst_schema_id, survey_schema
@@ -152,7 +152,7 @@ def _normalise(
         schema_version=versions,
         rows=layout.rows,
         row_offsets=layout.offsets,
-        cutouts=[_cutouts(arena, packet) for packet in range(len(packets))],
+        cutouts=_cutouts(arena),
         metadata_names=names,
         metadata=metadata,
     )
@@ -270,9 +270,6 @@ def _object_ids(alerts: Rows) -> list[str]:
     return ids
 
 
-def _cutouts(arena: RowArena, packet: int) -> EncodedCutouts:
-    return (
-        arena.span("alert", packet, "cutoutScience"),
-        arena.span("alert", packet, "cutoutTemplate"),
-        arena.span("alert", packet, "cutoutDifference"),
-    )
+def _cutouts(arena: RowArena) -> list[EncodedCutouts]:
+    stamps = (spans_of(arena, f"cutout{name}") for name in ("Science", "Template", "Difference"))
+    return list(zip(*stamps, strict=True))

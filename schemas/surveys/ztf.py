@@ -30,6 +30,8 @@ from schemas.surveys.columns import (
     flux_from_magnitude,
     numeric_fields,
     separation_arcsec,
+    spans_of,
+    texts_of,
     value,
 )
 from schemas.surveys.projections import ZTF_PROJECTION
@@ -101,7 +103,7 @@ def _normalise(arena: RowArena, packets: list[Packet]) -> tuple[AlertBatch, list
     column = {name: metadata[:, index] for index, name in enumerate(names)}
     rights = np.zeros(len(packets), dtype=np.uint8)
     np.maximum.at(rights, layout.alert_of_row(), layout.rows["rights"])
-    object_ids = [_text(arena, packet, "objectId") for packet in range(len(packets))]
+    object_ids = texts_of(arena, "objectId")
     batch = AlertBatch(
         survey="ztf",
         packets=packets,
@@ -116,10 +118,10 @@ def _normalise(arena: RowArena, packets: list[Packet]) -> tuple[AlertBatch, list
         quality=_quality(column),
         solar_system=(column["candidate.ssdistnr"] >= 0.0) & (column["candidate.ssdistnr"] <= SOLAR_SYSTEM_ARCSEC),
         withdrawn=np.zeros(len(packets), dtype=bool),
-        schema_version=[_text(arena, packet, "schemavsn") or "unknown" for packet in range(len(packets))],
+        schema_version=[text or "unknown" for text in texts_of(arena, "schemavsn")],
         rows=layout.rows,
         row_offsets=layout.offsets,
-        cutouts=[_cutouts(arena, packet) for packet in range(len(packets))],
+        cutouts=_cutouts(arena),
         metadata_names=names,
         metadata=metadata,
     )
@@ -241,14 +243,6 @@ def _clean(values: FloatArray) -> FloatArray:
     return np.where(np.isin(values, SENTINELS), np.nan, values)
 
 
-def _text(arena: RowArena, packet: int, name: str) -> str | None:
-    span = arena.span("alert", packet, name)
-    return None if span is None else bytes(span).decode("utf-8", "replace")
-
-
-def _cutouts(arena: RowArena, packet: int) -> EncodedCutouts:
-    return (
-        arena.span("alert", packet, "cutoutScience.stampData"),
-        arena.span("alert", packet, "cutoutTemplate.stampData"),
-        arena.span("alert", packet, "cutoutDifference.stampData"),
-    )
+def _cutouts(arena: RowArena) -> list[EncodedCutouts]:
+    stamps = (spans_of(arena, f"cutout{name}.stampData") for name in ("Science", "Template", "Difference"))
+    return list(zip(*stamps, strict=True))

@@ -1,0 +1,138 @@
+"""`streamer replay`: archives through the pipeline, into a folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from schemas.spectrum import Spectrum
+from schemas.spectrum_files import SpectrumFileError, read_spectra
+from schemas.surveys.identity import survey_of_object_id
+from schemas.taxonomy import CLASSES
+from streamer.errors import UserError
+from streamer.factory import open_replay
+from streamer.replay import ReplayReport, replay
+from streamer.settings import Settings
+from streamer.sources.files import FileSource
+from streamer.state.store import ObjectStore
+
+SKIPPED_SHOWN = 20
+"""Files that are no packets are named up to this number."""
+
+
+def run_replay(
+    sources: Sequence[Path], out: Path, settings: Settings, spectra: Path | None, schemas: Path | None, as_json: bool
+) -> None:
+    """Replays the sources and prints the summary; UserError where a source or the folder cannot be used."""
+    console = Console(stderr=True)
+    source = open_sources(sources)
+    if schemas is not None and not schemas.is_dir():
+        raise UserError(f"the folder of schemas {schemas} does not exist")
+    with open_replay(settings, out, schemas) as pipeline:
+        if spectra is not None:
+            known, unknown = import_spectra(pipeline.store, spectra)
+            console.print(f"{known} spectra read" + (f"; {unknown} name no ZTF or LSST object" if unknown else ""))
+        with _progress(console) as progress:
+            task = progress.add_task("replay", total=max(source.bytes_total, 1), rate="", counts="")
+
+            def show(report: ReplayReport) -> None:
+                progress.update(
+                    task,
+                    completed=source.bytes_read,
+                    rate=f"{report.alerts_per_second:,.0f} alerts/s",
+                    counts=f"{report.outcomes.received:,} received",
+                )
+
+            report = replay(source, pipeline, settings.batch.max_alerts, show)
+            progress.update(task, completed=max(source.bytes_total, 1))
+    print_summary(console, report, source.skipped, out)
+    if as_json:
+        print(json.dumps(report.as_json() | {"skipped_files": len(source.skipped), "out": str(out)}))
+
+
+def open_sources(paths: Sequence[Path]) -> FileSource:
+    """The packets of these paths; UserError names the one that cannot be read."""
+    try:
+        return FileSource(paths)
+    except FileNotFoundError as error:
+        raise UserError(f"no such file or folder: {error.filename}") from None
+    except OSError as error:
+        raise UserError(f"{error.filename} cannot be read: {error.strerror}") from None
+
+
+def import_spectra(store: ObjectStore, path: Path) -> tuple[int, int]:
+    """Puts a file's spectra into the store; returns how many belong to a survey's object, and how many do not."""
+    if not path.is_file():
+        raise UserError(f"no such file of spectra: {path}")
+    known = unknown = 0
+    store.begin()
+    try:
+        for block in read_spectra(path):
+            by_survey: dict[str, list[Spectrum]] = {}
+            for spectrum in block:
+                survey = survey_of_object_id(spectrum.object_id)
+                if survey is None:
+                    unknown += 1
+                else:
+                    by_survey.setdefault(survey, []).append(spectrum)
+            for survey, spectra in by_survey.items():
+                store.put_spectra(survey, spectra)
+                known += len(spectra)
+    except SpectrumFileError as error:
+        store.rollback()
+        raise UserError(str(error)) from None
+    store.commit()
+    return known, unknown
+
+
+def print_summary(console: Console, report: ReplayReport, skipped: Sequence[str], out: Path) -> None:
+    """The outcome of a replay for people: by class and survey, then what was not scored and why."""
+    counts = report.outcomes
+    surveys = sorted({survey for survey, _ in counts.classes})
+    if surveys:
+        table = Table(title="Scored alerts by predicted class")
+        table.add_column("class")
+        for survey in surveys:
+            table.add_column(survey.upper(), justify="right")
+        for name in (*CLASSES, "unclassified"):
+            if any(counts.classes[survey, name] for survey in surveys):
+                table.add_row(name, *(f"{counts.classes[survey, name]:,}" for survey in surveys))
+        console.print(table)
+    outcomes = Table(title="What became of the messages")
+    outcomes.add_column("outcome")
+    outcomes.add_column("reason")
+    outcomes.add_column("messages", justify="right")
+    outcomes.add_row("scored", "", f"{counts.scored:,}")
+    for reason, count in counts.filtered.most_common():
+        outcomes.add_row("filtered", reason, f"{count:,}")
+    outcomes.add_row("duplicate", "", f"{counts.duplicate:,}")
+    for reason, count in counts.dead_letter.most_common():
+        outcomes.add_row("dead letter", reason, f"{count:,}", style="red")
+    outcomes.add_row("received", "", f"{counts.received:,}", end_section=True, style="bold")
+    console.print(outcomes)
+    if skipped:
+        console.print(f"{len(skipped)} other files, not read:")
+        for name in skipped[:SKIPPED_SHOWN]:
+            console.print(f"  {name}", highlight=False)
+        if len(skipped) > SKIPPED_SHOWN:
+            console.print(f"  and {len(skipped) - SKIPPED_SHOWN} more")
+    console.print(f"{report.seconds:.1f} s, {report.alerts_per_second:,.0f} alerts/s; results in {out}")
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TextColumn("{task.fields[counts]}"),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console,
+    )

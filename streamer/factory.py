@@ -1,0 +1,107 @@
+"""Builds everything from the settings; settings stop here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from time import time
+
+from classifiers import BundleError, load_bundle
+from schemas.prediction import Classifier
+from schemas.surveys.lsst import LsstSchemas
+from streamer.errors import ConfigurationError, UserError
+from streamer.pipeline import Pipeline
+from streamer.processors.assemble import Assemble
+from streamer.processors.classify import Classify
+from streamer.processors.decode import Decode
+from streamer.processors.deduplicate import Deduplicate
+from streamer.processors.select import Cut, Select, Selection
+from streamer.processors.selection_model import LightgbmScore
+from streamer.settings import Settings
+from streamer.settings.models import Selection as SelectionModel
+from streamer.sinks.base import DeadLetterSink, Sink, SinkError
+from streamer.sinks.dead_letters import AvroDeadLetterSink
+from streamer.sinks.lance import LanceSink
+from streamer.sinks.parquet import ParquetSink
+from streamer.state.sqlite import SqliteObjectStore
+from streamer.state.store import ObjectStore, StoreError
+
+STATE_FOLDER = "state"
+"""Where a results folder keeps the replay's object store."""
+
+BYTES_PER_MB = 1_000_000
+"""[byte / MB]"""
+
+
+@contextmanager
+def open_replay(
+    settings: Settings, out: Path, schemas: Path | None = None, more_sinks: Sequence[Sink] = ()
+) -> Iterator[Pipeline]:
+    """The pipeline over a results folder, made or continued; closes store and sinks at the end.
+
+    UserError where the folder cannot be written or is in use by another process.
+    """
+    with ExitStack() as stack:
+        try:
+            (out / STATE_FOLDER).mkdir(parents=True, exist_ok=True)
+            store = stack.enter_context(open_store(settings, out))
+            sinks: list[Sink] = []
+            for sink in (ParquetSink(out), LanceSink(out), *more_sinks):
+                stack.callback(sink.close)
+                sinks.append(sink)
+            dead_letters = AvroDeadLetterSink(out)
+            stack.callback(dead_letters.close)
+            yield build_pipeline(settings, store, sinks, dead_letters, schemas)
+        except OSError as error:
+            raise UserError(f"{error.filename or out} cannot be used: {error.strerror or error}") from None
+        except (StoreError, SinkError) as error:
+            raise UserError(str(error)) from None
+
+
+def open_store(settings: Settings, out: Path) -> SqliteObjectStore:
+    """The embedded object store of a results folder; StoreError where it is in use."""
+    return SqliteObjectStore(out / STATE_FOLDER / "objects.sqlite", settings.state.cutouts_max_mb * BYTES_PER_MB)
+
+
+def build_pipeline(
+    settings: Settings,
+    store: ObjectStore,
+    sinks: Sequence[Sink],
+    dead_letters: DeadLetterSink,
+    schemas: Path | None = None,
+    classifier: Classifier | None = None,
+) -> Pipeline:
+    """The one pipeline object, whatever stands before and behind it."""
+    return Pipeline(
+        decode=Decode(LsstSchemas(schemas)),
+        deduplicate=Deduplicate(store),
+        assemble=Assemble(store),
+        select=Select({survey: build_selections(getattr(settings.selections, survey)) for survey in ("ztf", "lsst")}),
+        classify=Classify(classifier or load_classifier(settings), time),
+        store=store,
+        sinks=sinks,
+        dead_letters=dead_letters,
+    )
+
+
+def load_classifier(settings: Settings) -> Classifier:
+    """The classifier of the configured bundle; ConfigurationError where it cannot be used."""
+    try:
+        return load_bundle(settings.classifier.bundle)
+    except BundleError as error:
+        raise ConfigurationError(str(error)) from None
+
+
+def build_selections(configured: Sequence[SelectionModel]) -> list[Selection]:
+    """The configured selections of one survey as rules."""
+    return [
+        Selection(
+            name=selection.name,
+            cuts=tuple(Cut(cut.field, cut.at_least, cut.at_most, cut.missing) for cut in selection.cuts),
+            solar_system=selection.solar_system,
+            model=selection.model and LightgbmScore(Path(selection.model.file), selection.model.features),
+            threshold=selection.model.threshold if selection.model else 0.0,
+        )
+        for selection in configured
+    ]
