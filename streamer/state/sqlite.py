@@ -1,0 +1,369 @@
+"""The embedded object store: SQLite, for one process."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.alert import AlertBatch, EncodedCutouts
+from schemas.light_curve import ROW_DTYPE, FloatArray, IntArray
+from schemas.packet import Coordinates
+from schemas.rows import merge_rows
+from schemas.scored import ScoredBatch
+from schemas.spectrum import Spectrum
+from streamer.state.cutout_ring import CutoutRing, Slot
+from streamer.state.packing import alert_batch, last_score, spectrum, spectrum_row
+from streamer.state.store import LastScore, Seen, StoreBusy, StoreError
+from streamer.state.tables import ALERT_UPDATE, SCORE_UPDATE, SURVEYS, open_tables
+
+COMPACT_CHUNKS = 16
+"""An object's rows are merged into one chunk when it is read in more chunks than this."""
+
+_KEYS = "(SELECT value FROM json_each(?))"
+"""Any number of keys as one bound value: a statement is then prepared once for all batch sizes."""
+
+
+class SqliteObjectStore:
+    """Keeps objects in the folder `path` (made if absent): `objects.sqlite`, and `cutouts.ring` of a fixed size.
+
+    `cutouts_max_bytes` bounds all cutouts together; a store opened with another bound starts with none. StoreBusy where
+    another process, or another store of this one, has the folder open; StoreError where it cannot be read or written.
+    """
+
+    def __init__(self, path: Path | str, cutouts_max_bytes: int) -> None:
+        self._path = Path(path)
+        self._capacity = cutouts_max_bytes
+        self._lock = self._take_lock()
+        try:
+            self._database = self._open()
+            self._ring = self._open_ring()
+        except BaseException:
+            os.close(self._lock)
+            raise
+        self._load()
+
+    def _take_lock(self) -> int:
+        try:
+            self._path.mkdir(parents=True, exist_ok=True)
+            lock = os.open(self._path / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise StoreError(f"cannot write the object store {self._path}: {error.strerror}") from None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            owner = os.read(lock, 20).decode("ascii", "replace").strip()
+            os.close(lock)
+            raise StoreBusy(
+                f"the object store {self._path} is open in process {owner or '?'}: "
+                "wait until it ends, or use another folder (an embedded store serves one process)"
+            ) from None
+        os.ftruncate(lock, 0)
+        os.write(lock, str(os.getpid()).encode("ascii"))
+        return lock
+
+    def _open(self) -> sqlite3.Connection:
+        file = self._path / "objects.sqlite"
+        try:
+            return open_tables(file)
+        except sqlite3.Error as error:
+            raise StoreError(f"cannot open the object store {file}: {error}") from None
+
+    def _open_ring(self) -> CutoutRing:
+        held = self._one("SELECT capacity, end FROM ring", ())
+        if held is not None and held[0] != self._capacity:
+            for survey in SURVEYS:
+                self._run(f"DELETE FROM cutouts_{survey}", ())
+            held = None
+        if held is None:
+            self._run("INSERT OR REPLACE INTO ring VALUES (1, ?, 0)", (self._capacity,))
+        file = self._path / "cutouts.ring"
+        try:
+            ring = CutoutRing(file, self._capacity, held[1] if held else 0)
+            if file.stat().st_size > self._capacity:
+                os.truncate(file, self._capacity)
+        except OSError as error:
+            raise StoreError(f"cannot write {file}: {error.strerror}") from None
+        return ring
+
+    def _load(self) -> None:
+        """What is kept in memory, read afresh after opening and after a rollback."""
+        self._has_spectra = {s for s in SURVEYS if self._one(f"SELECT 1 FROM spectra_{s} LIMIT 1", ()) is not None}
+        self._names: dict[tuple[str, ...], int] = {}
+        self._many_chunks: dict[str, set[str]] = {survey: set() for survey in SURVEYS}
+        self._committed_end = self._ring.end
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def begin(self) -> None:
+        """Starts a transaction."""
+        self._run("BEGIN IMMEDIATE", ())
+
+    def commit(self) -> None:
+        """Makes all since `begin` lasting, together."""
+        if self._ring.end != self._committed_end:
+            self._write("UPDATE ring SET end = ?", [(self._ring.end,)])
+        self._run("COMMIT", ())
+        self._committed_end = self._ring.end
+
+    def rollback(self) -> None:
+        """Undoes all since `begin`; does nothing where no transaction is open."""
+        if self._database.in_transaction:
+            self._run("ROLLBACK", ())
+            self._ring.end = self._committed_end
+            self._load()
+
+    def close(self) -> None:
+        """Undoes an open transaction and lets go of the folder; a second time does nothing."""
+        if self._lock < 0:
+            return
+        self.rollback()
+        self._database.close()
+        self._ring.close()
+        os.close(self._lock)
+        self._lock = -1
+
+    def see(
+        self, survey: str, alert_ids: IntArray, processed_mjd_tai: FloatArray, coordinates: Sequence[Coordinates]
+    ) -> list[Seen]:
+        """Records what carried each of n alerts unless it is recorded, in order; answers what is recorded for each."""
+        table = self._table("seen", survey)
+        ids = alert_ids.tolist()
+        mine = [Seen(str(place), at) for place, at in zip(coordinates, processed_mjd_tai.tolist(), strict=True)]
+        rows = [(key, seen.processed_mjd_tai, seen.coordinates) for key, seen in zip(ids, mine, strict=True)]
+        if self._write(f"INSERT OR IGNORE INTO {table} VALUES (?, ?, ?)", rows) == len(ids):
+            return mine
+        query = f"SELECT alert_id, coordinates, processed_mjd_tai FROM {table} WHERE alert_id IN {_KEYS}"
+        held = {key: Seen(place, at) for key, place, at in self._all(query, (json.dumps(ids),))}
+        return [held[key] for key in ids]
+
+    def supersede(
+        self, survey: str, alert_ids: IntArray, processed_mjd_tai: FloatArray, coordinates: Sequence[Coordinates]
+    ) -> None:
+        """Records reprocessed alerts: a later processing time than the recorded one replaces what was seen."""
+        self._write(
+            f"INSERT INTO {self._table('seen', survey)} VALUES (?, ?, ?) ON CONFLICT (alert_id) DO UPDATE SET "
+            "processed_mjd_tai = excluded.processed_mjd_tai, coordinates = excluded.coordinates "
+            "WHERE excluded.processed_mjd_tai > processed_mjd_tai",
+            zip(alert_ids.tolist(), processed_mjd_tai.tolist(), map(str, coordinates), strict=True),
+        )
+
+    def light_curve_rows(self, survey: str, object_ids: Sequence[str]) -> tuple[npt.NDArray[np.void], IntArray]:
+        """All rows of m objects, (total,) of ROW_DTYPE in no order, equal ones possible, and offsets (m + 1,)."""
+        query = f"SELECT object_id, rows FROM {self._table('chunks', survey)} WHERE object_id IN {_KEYS}"
+        chunks: dict[str, list[bytes]] = {}
+        for object_id, chunk in self._all(query, (json.dumps(object_ids),)):
+            chunks.setdefault(object_id, []).append(chunk)
+        parts: list[bytes] = []
+        offsets = np.zeros(len(object_ids) + 1, np.int64)
+        total = 0
+        for index, object_id in enumerate(object_ids, 1):
+            held = chunks.get(object_id, ())
+            if len(held) > COMPACT_CHUNKS:
+                self._many_chunks[survey].add(object_id)
+            for chunk in held:
+                parts.append(chunk)
+                total += len(chunk)
+            offsets[index] = total
+        return np.frombuffer(b"".join(parts), ROW_DTYPE), offsets // ROW_DTYPE.itemsize
+
+    def add_light_curve_rows(
+        self, survey: str, object_ids: Sequence[str], rows: npt.NDArray[np.void], offsets: IntArray
+    ) -> None:
+        """Adds `rows[offsets[i]:offsets[i + 1]]` to object i. Pass only rows that add something: it costs space."""
+        table = self._table("chunks", survey)
+        places = (offsets * ROW_DTYPE.itemsize).tolist()
+        held = memoryview(rows.tobytes())
+        self._write(
+            f"INSERT INTO {table} VALUES (?, ?)",
+            [
+                (object_id, held[start:end])
+                for object_id, (start, end) in zip(object_ids, pairwise(places), strict=True)
+                if end > start
+            ],
+        )
+        if self._many_chunks[survey]:
+            self._compact(survey, sorted(self._many_chunks[survey]))
+
+    def _compact(self, survey: str, object_ids: list[str]) -> None:
+        """Writes each object's rows as one chunk."""
+        table = self._table("chunks", survey)
+        rows, offsets = self.light_curve_rows(survey, object_ids)
+        merged = [merge_rows(rows[start:end]).tobytes() for start, end in pairwise(offsets)]
+        self._write(f"DELETE FROM {table} WHERE object_id = ?", [(object_id,) for object_id in object_ids])
+        self._write(f"INSERT INTO {table} VALUES (?, ?)", zip(object_ids, merged, strict=True))
+        self._many_chunks[survey].clear()
+
+    def put_spectra(self, spectra: Sequence[Spectrum], survey: str) -> None:
+        """Adds spectra; equal ones are one."""
+        table = self._table("spectra", survey)
+        self._write(
+            f"INSERT INTO {table} VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (object_id, mjd_tai, digest) DO NOTHING",
+            [spectrum_row(one) for one in spectra],
+        )
+        if spectra:
+            self._has_spectra.add(survey)
+
+    def spectra(self, survey: str, object_ids: Sequence[str]) -> list[list[Spectrum]]:
+        """The spectra of each of m objects, by time."""
+        table = self._table("spectra", survey)
+        found: dict[str, list[Spectrum]] = {}
+        if survey in self._has_spectra:
+            columns = "object_id, mjd_tai, wavelength_aa, flux, flux_var, redshift"
+            query = f"SELECT {columns} FROM {table} WHERE object_id IN {_KEYS} ORDER BY mjd_tai, digest"
+            for row in self._all(query, (json.dumps(object_ids),)):
+                found.setdefault(row[0], []).append(spectrum(*row))
+        return [found.get(object_id, []) for object_id in object_ids]
+
+    def put_alerts(self, alerts: AlertBatch) -> None:
+        """Keeps alerts as decoded, for a re-score: all columns but rows and cutouts."""
+        table = self._table("alerts", alerts.survey)
+        names = self._names_id(alerts.metadata_names)
+        width = alerts.metadata.shape[1] * 8
+        metadata = memoryview(np.ascontiguousarray(alerts.metadata, np.float64).tobytes())
+        self._write(
+            f"INSERT INTO {table} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+            f"ON CONFLICT (alert_id) DO UPDATE SET {ALERT_UPDATE} "
+            "WHERE (excluded.processed_mjd_tai, excluded.metadata) > (processed_mjd_tai, metadata)",
+            zip(
+                alerts.alert_id.tolist(),
+                alerts.object_id,
+                alerts.mjd_tai.tolist(),
+                alerts.processed_mjd_tai.tolist(),
+                alerts.ra_deg.tolist(),
+                alerts.dec_deg.tolist(),
+                alerts.rights.tolist(),
+                alerts.real_score.tolist(),
+                alerts.quality.tolist(),
+                alerts.solar_system.tolist(),
+                alerts.withdrawn.tolist(),
+                alerts.schema_version,
+                [packet.received_unix_s for packet in alerts.packets],
+                [packet.published_unix_s for packet in alerts.packets],
+                [names] * len(alerts),
+                [metadata[start : start + width] for start in range(0, len(metadata), width)],
+                strict=True,
+            ),
+        )
+
+    def _names_id(self, names: tuple[str, ...]) -> int:
+        if names not in self._names:
+            text = json.dumps(names)
+            self._write("INSERT OR IGNORE INTO metadata_names (names) VALUES (?)", [(text,)])
+            row = self._one("SELECT id FROM metadata_names WHERE names = ?", (text,))
+            assert row is not None
+            self._names[names] = row[0]
+        return self._names[names]
+
+    def alert(self, survey: str, alert_id: int) -> AlertBatch | None:
+        """One alert as decoded (a batch of 1), without rows and payload; None if unknown."""
+        query = (
+            f"SELECT a.*, s.coordinates, n.names FROM {self._table('alerts', survey)} a "
+            f"JOIN metadata_names n ON n.id = a.names LEFT JOIN {self._table('seen', survey)} s USING (alert_id) "
+            "WHERE alert_id = ?"
+        )
+        row = self._one(query, (alert_id,))
+        return None if row is None else alert_batch(survey, row, self.cutouts(survey, alert_id) or (None, None, None))
+
+    def alert_ids(self, survey: str, object_id: str) -> list[int]:
+        """All alerts of an object, by time."""
+        query = f"SELECT alert_id FROM {self._table('alerts', survey)} WHERE object_id = ? ORDER BY mjd_tai, alert_id"
+        return [row[0] for row in self._all(query, (object_id,))]
+
+    def latest_alert(self, survey: str, object_id: str) -> int | None:
+        """The last alert of an object, by time; None if the object is unknown."""
+        return next(reversed(self.alert_ids(survey, object_id)), None)
+
+    def put_scores(self, scored: ScoredBatch) -> None:
+        """Keeps the newest score of each object."""
+        class_scores = memoryview(np.ascontiguousarray(scored.class_scores, np.float32).tobytes())
+        width = scored.class_scores.shape[1] * 4
+        self._write(
+            f"INSERT INTO {self._table('scores', scored.survey)} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+            f"ON CONFLICT (object_id) DO UPDATE SET {SCORE_UPDATE} "
+            "WHERE (excluded.mjd_tai, excluded.revision, excluded.alert_id, excluded.scored_unix_s) "
+            "> (mjd_tai, revision, alert_id, scored_unix_s)",
+            zip(
+                scored.object_id,
+                scored.alert_id.tolist(),
+                scored.revision.tolist(),
+                [scored.model] * len(scored),
+                [scored.version] * len(scored),
+                scored.mjd_tai.tolist(),
+                scored.scored_unix_s.tolist(),
+                [class_scores[start : start + width] for start in range(0, len(class_scores), width)],
+                scored.novelty.tolist(),
+                scored.n_detections.tolist(),
+                scored.evidence_hash,
+                strict=True,
+            ),
+        )
+
+    def last_scores(self, survey: str, object_ids: Sequence[str]) -> list[LastScore | None]:
+        """The newest score of each of m objects; None where there is none."""
+        query = f"SELECT * FROM {self._table('scores', survey)} WHERE object_id IN {_KEYS}"
+        found = {row[0]: last_score(row) for row in self._all(query, (json.dumps(object_ids),))}
+        return [found.get(object_id) for object_id in object_ids]
+
+    def put_cutouts(self, survey: str, alert_ids: IntArray, cutouts: Sequence[EncodedCutouts]) -> None:
+        """Keeps the stamps of n alerts as sent, up to the store's size for all of them, the oldest dropped first."""
+        table = self._table("cutouts", survey)
+        ids = alert_ids.tolist()
+        query = f"SELECT alert_id FROM {table} WHERE position >= ? AND alert_id IN {_KEYS}"
+        held = {row[0] for row in self._all(query, (self._ring.oldest, json.dumps(ids)))}
+        wanted = {key: stamps for key, stamps in zip(ids, cutouts, strict=True) if key not in held}
+        try:
+            slots = self._ring.write(list(wanted.values()))
+        except OSError as error:
+            raise StoreError(f"cannot write {self._path / 'cutouts.ring'}: {error.strerror}") from None
+        self._write(
+            f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?, ?, ?, ?)",
+            [(key, *slot) for key, slot in zip(wanted, slots, strict=True) if slot is not None],
+        )
+
+    def cutouts(self, survey: str, alert_id: int) -> EncodedCutouts | None:
+        """The stamps of an alert; None where they were never put, or dropped."""
+        row = self._one(f"SELECT * FROM {self._table('cutouts', survey)} WHERE alert_id = ?", (alert_id,))
+        return None if row is None else self._ring.read(Slot(*row[1:]))
+
+    @staticmethod
+    def _table(name: str, survey: str) -> str:
+        if survey not in SURVEYS:
+            raise StoreError(f"the object store knows the surveys {', '.join(SURVEYS)}, not {survey!r}")
+        return f"{name}_{survey}"
+
+    def _write(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> int:
+        """Runs a statement for each of `rows`, returns how many rows of the table changed."""
+        if not self._database.in_transaction:
+            raise StoreError("the object store is written between begin() and commit() only")
+        try:
+            return self._database.executemany(statement, rows).rowcount
+        except sqlite3.Error as error:
+            raise self._failed(error) from None
+
+    def _run(self, statement: str, values: tuple[Any, ...]) -> sqlite3.Cursor:
+        try:
+            return self._database.execute(statement, values)
+        except sqlite3.Error as error:
+            raise self._failed(error) from None
+
+    def _all(self, query: str, values: tuple[Any, ...]) -> list[Any]:
+        return self._run(query, values).fetchall()
+
+    def _one(self, query: str, values: tuple[Any, ...]) -> Any:
+        return self._run(query, values).fetchone()
+
+    def _failed(self, error: sqlite3.Error) -> StoreError:
+        return StoreError(f"the object store {self._path} failed: {error}")
