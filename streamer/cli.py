@@ -62,6 +62,21 @@ def replay(
     run_replay(source, out, load_settings(config), spectra, schemas, as_json)
 
 
+@app.command("check-config")
+def check_config_command(
+    file: Annotated[Optional[Path], typer.Argument(metavar="FILE", help="The configuration to check.")] = None,  # noqa: UP007
+    print_default: Annotated[
+        bool, typer.Option("--print-default", help="Print a commented configuration with every default.")
+    ] = False,
+) -> None:
+    """Check a configuration: name the wrong key, its place and what was expected."""
+    from streamer.check_config import check_config
+
+    text, code = check_config(file, print_default=print_default)
+    print(text, file=sys.stderr if code else sys.stdout)
+    raise typer.Exit(code)
+
+
 def main() -> None:
     """Runs the command line; what the caller can mend is one line on stderr and exit code 2."""
     try:

@@ -10,6 +10,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from schemas.surveys.tables import LSST_VERSIONS, ZTF_VERSIONS, survey_schema
+from streamer.errors import ConfigurationError
 from streamer.settings.describing import expectation, field_at, known_keys
 from streamer.settings.models import ClassName, Selection, SelectionModel, Settings
 from streamer.settings.yaml_positions import Document, YamlError
@@ -20,7 +21,7 @@ LARGEST_FILE_BYTES = 1_000_000
 Steps = tuple[str | int, ...]
 
 
-class SettingsError(ValueError):
+class SettingsError(ConfigurationError):
     """A configuration that cannot be used. Its text is the first problem; `problems` holds all, one line each."""
 
     def __init__(self, problems: Sequence[str]) -> None:
@@ -29,12 +30,14 @@ class SettingsError(ValueError):
         super().__init__(problems[0] + (f" (and {more} more: see `streamer check-config`)" if more else ""))
 
 
-def load_settings(path: Path | str) -> Settings:
-    """The settings of a YAML file; an empty file gives the defaults.
+def load_settings(path: Path | str | None) -> Settings:
+    """The settings of a YAML file; no file and an empty file give the defaults.
 
     Relative paths of the file (bundle, models) start at its folder and come back resolved. Raises SettingsError whose
     lines read `file:line:column: dotted.key: what is wrong`.
     """
+    if path is None:
+        return Settings()
     file = Path(path)
     try:
         document = Document(_read(file))
