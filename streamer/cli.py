@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -21,7 +21,7 @@ app = typer.Typer(
 )
 
 Config = Annotated[
-    Optional[Path],  # noqa: UP007  typer reads Optional on every Python that we support
+    Path | None,
     typer.Option("--config", metavar="FILE", help="Configuration; without it the defaults hold."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="The last line on stdout is one JSON object.")]
@@ -41,12 +41,14 @@ def replay(
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the results; continued if it exists.")],
     spectra: Annotated[
-        Optional[Path],  # noqa: UP007
+        Path | None,
         typer.Option("--spectra", metavar="FILE.parquet", help="Spectra, each used from its own time on."),
     ] = None,
     schemas: Annotated[
-        Optional[Path],  # noqa: UP007
-        typer.Option("--schemas", metavar="DIR", help="Folder of LSST writer schemas, <id>.avsc, beside the known ones."),
+        Path | None,
+        typer.Option(
+            "--schemas", metavar="DIR", help="Folder of LSST writer schemas, <id>.avsc, beside the known ones."
+        ),
     ] = None,
     config: Config = None,
     as_json: AsJson = False,
@@ -64,7 +66,7 @@ def replay(
 
 @app.command("check-config")
 def check_config_command(
-    file: Annotated[Optional[Path], typer.Argument(metavar="FILE", help="The configuration to check.")] = None,  # noqa: UP007
+    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="The configuration to check.")] = None,
     print_default: Annotated[
         bool, typer.Option("--print-default", help="Print a commented configuration with every default.")
     ] = False,
