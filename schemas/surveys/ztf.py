@@ -82,7 +82,7 @@ class ZtfReader:
         for packet in packets:
             try:
                 body = read_container(packet.payload)
-                self._programs.decode_into(self._arena, body.schema_key, body.schema, body.data, body.start, body.end)
+                self._programs.decode_into(self._arena, body.schema_key, body.schema, body.buffer, body.start, body.end)
             except PacketError as error:
                 rejected.append(Rejected(packet, error.reason, error.detail))
             else:
