@@ -32,7 +32,7 @@ format: venv ## Put the code into the house's form
 	$(VENV)/bin/ruff format .
 
 docs: venv ## The docs site, strictly, into site/
-	$(VENV)/bin/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
 
 docs-pages: venv ## Write the pages that are made from the code (configuration, CLI)
 	$(VENV)/bin/python scripts/docs_pages.py

@@ -1,0 +1,130 @@
+"""Writes the docs pages that are made from the code: configuration and command line. Run by `make docs-pages`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+from pydantic import BaseModel
+
+from streamer.cli import app
+from streamer.settings import Settings, default_yaml
+from streamer.settings.describing import expectation, sections
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+
+MADE = "<!-- Made by `make docs-pages`; do not edit. -->"
+
+CONFIGURATION = """\
+# Configuration
+
+One YAML file, given with `--config FILE`. Every key may be left out, and an unknown key is an error. `streamer
+check-config FILE` says whether a file can be used; if not, it names each wrong key, its place and what was expected:
+
+```console
+$ streamer check-config streamer.yaml
+streamer.yaml:2:3: batch.max_alert: unknown key; expected one of max_alerts, max_wait_ms; did you mean 'max_alerts'?
+```
+
+`streamer check-config --print-default` prints the file at the end of this page.
+
+An alert is *selected* when at least one selection of its survey passes. A selection passes when every cut passes and,
+where it has a model, the model's score is at or over the threshold. Alerts that the survey has withdrawn, and alerts of
+injected sources, are never selected. What is not selected still updates its object, and is counted as filtered with
+the reason.
+"""
+
+CLI = """\
+# Command line
+
+Bad input of yours (a missing file, a wrong configuration, a folder that cannot be written) gives one clear line on
+stderr and exit code 2. Bad packets never stop a replay: they become dead letters.
+"""
+
+
+def pages() -> dict[str, str]:
+    """The text of each made page, by its name in docs/."""
+    return {"configuration.md": configuration(), "cli.md": command_line()}
+
+
+def configuration() -> str:
+    parts = [CONFIGURATION.replace("\n", f"\n\n{MADE}\n", 1), "## Keys\n"]
+    parts += [
+        table for name, field in Settings.model_fields.items() for table in _tables(f"`{name}`", field.annotation)
+    ]
+    parts += ["## The defaults, commented\n", f"```yaml\n{default_yaml()}```\n"]
+    return "\n".join(parts)
+
+
+def _tables(title: str, annotation: Any) -> Iterator[str]:
+    """A table of a block's keys, then the tables of the blocks below it (the surveys share theirs)."""
+    model = sections(annotation)
+    assert model is not None
+    lines = [f"### {title}\n", "| key | takes | default | meaning |", "|---|---|---|---|"]
+    below: dict[type[BaseModel], str] = {}
+    for key, field in model.model_fields.items():
+        inner = sections(field.annotation)
+        if inner is not None:
+            below.setdefault(inner, "A selection" if title == "`selections`" else f"{title}: `{key}`")
+        default = "required" if field.is_required() else _default(field.default)
+        lines.append(f"| `{key}` | {_cell(expectation(field))} | {default} | {_cell(field.description or '')} |")
+    yield "\n".join(lines) + "\n"
+    for inner, name in below.items():
+        yield from _tables(name, inner)
+
+
+def _default(value: Any) -> str:
+    if value is None or value == ():
+        return "none"
+    if isinstance(value, tuple | BaseModel):
+        return "see below"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
+
+
+def command_line() -> str:
+    parts = [CLI.replace("\n", f"\n\n{MADE}\n", 1)]
+    parts += _group("streamer", typer.main.get_command(app))
+    return "\n".join(parts)
+
+
+def _group(name: str, group: Any) -> Iterator[str]:
+    for sub, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield f"## `{name} {sub}`\n\n{_help(command)}\n"
+            yield from _group(f"{name} {sub}", command)
+        elif not command.hidden:
+            yield from _command(f"{name} {sub}", command)
+
+
+def _command(name: str, command: Any) -> Iterator[str]:
+    context = command.context_class(command, info_name=name)
+    usage = " ".join([f"$ {name}", *command.collect_usage_pieces(context)])
+    yield f"## `{name}`\n\n{_help(command)}\n\n```console\n{usage}\n```\n"
+    records = [record for param in command.get_params(context) if (record := param.get_help_record(context))]
+    rows = [
+        f"| `{option.replace('|', chr(92) + '|')}` | {_cell(text)} |"
+        for option, text in records
+        if "--help" not in option
+    ]
+    if rows:
+        yield "\n".join(["| option | meaning |", "|---|---|", *rows]) + "\n"
+
+
+def _help(command: Any) -> str:
+    return "\n".join(line.strip() for line in (command.help or "").strip().splitlines())
+
+
+def main() -> None:
+    for name, text in pages().items():
+        (DOCS / name).write_text(text, encoding="utf-8")
+        print(f"docs/{name}")
+
+
+if __name__ == "__main__":
+    main()
