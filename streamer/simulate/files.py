@@ -1,0 +1,104 @@
+"""A simulated night as files: the packets, and the truth that no survey knows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from streamer.errors import UserError
+from streamer.simulate.night import simulate_night
+from streamer.simulate.packet import SimulatedPacket
+
+TRUTH_FILE = "truth.parquet"
+"""One row for each object: `survey object_id type class redshift alert_ids first_mjd_tai last_mjd_tai`. `class` is a
+broad class or null (asteroids, bogus detections); `alert_ids` are in order of time."""
+
+_TRUTH_SCHEMA = pa.schema(
+    [
+        ("survey", pa.string()),
+        ("object_id", pa.string()),
+        ("type", pa.string()),
+        ("class", pa.string()),
+        ("redshift", pa.float64()),
+        ("alert_ids", pa.list_(pa.int64())),
+        ("first_mjd_tai", pa.float64()),
+        ("last_mjd_tai", pa.float64()),
+    ]
+)
+
+
+@dataclass(slots=True)
+class NightReport:
+    """What was written."""
+
+    packets: int = 0
+    objects: int = 0
+    bytes: int = 0
+    types: Counter[str] = field(default_factory=Counter)
+    """Packets of each type."""
+
+
+def write_night(
+    survey: str,
+    rate_per_s: float,
+    duration_s: float,
+    seed: int,
+    folder: Path,
+    after_packet: Callable[[SimulatedPacket], None] = lambda packet: None,
+) -> NightReport:
+    """Writes a night's packets into `folder`, `<candid>.avro` or `<diaSourceId>.bin`, and `truth.parquet` last.
+
+    Nothing waits: rate and duration only set how many. UserError where the arguments make no night, where the folder
+    cannot be written, or where it holds a night already.
+    """
+    try:
+        packets = simulate_night(survey, rate_per_s, duration_s, seed)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    if (folder / TRUTH_FILE).exists():
+        raise UserError(f"{folder} already holds a simulated night: name an empty or new folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return _write(packets, folder, after_packet)
+    except OSError as error:
+        raise UserError(f"cannot write to {folder}: {error.strerror or error}") from error
+
+
+def _write(
+    packets: Iterable[SimulatedPacket], folder: Path, after_packet: Callable[[SimulatedPacket], None]
+) -> NightReport:
+    report = NightReport()
+    objects: dict[str, list[SimulatedPacket]] = {}
+    for packet in packets:
+        (folder / packet.file_name).write_bytes(packet.payload)
+        report.packets += 1
+        report.bytes += len(packet.payload)
+        report.types[packet.type] += 1
+        objects.setdefault(packet.object_id, []).append(packet.without_payload())
+        after_packet(packet)
+    report.objects = len(objects)
+    pq.write_table(truth_table(objects), folder / TRUTH_FILE)
+    return report
+
+
+def truth_table(objects: dict[str, list[SimulatedPacket]]) -> pa.Table:
+    """The truth of the packets of each object, as written to `truth.parquet`."""
+    rows = [
+        {
+            "survey": packets[0].survey,
+            "object_id": object_id,
+            "type": packets[0].type,
+            "class": packets[0].label,
+            "redshift": packets[0].redshift if packets[0].redshift == packets[0].redshift else None,
+            "alert_ids": [packet.alert_id for packet in packets],
+            "first_mjd_tai": packets[0].mjd_tai,
+            "last_mjd_tai": packets[-1].mjd_tai,
+        }
+        for object_id, packets in objects.items()
+    ]
+    return pa.Table.from_pylist(rows, schema=_TRUTH_SCHEMA)
