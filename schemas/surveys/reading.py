@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Hashable
 from typing import Any, NamedTuple
 
-import fastavro
-
-from schemas.codec import PacketError
+from schemas.codec import PacketError, plain_schema, read_record
 from schemas.packet import Packet
 from schemas.projection import CannotCompile, DecodeError, Program, Projection, RowArena, compile_program
 
@@ -41,26 +38,18 @@ class ProgramCache:
             if len(self._programs) >= MAX_PROGRAMS:
                 self._programs.clear()
             self._programs[key] = known
-        program, parsed = known
+        program, plain = known
         try:
             if program is not None:
                 arena.decode(program, data, start, end)
             else:
-                body = io.BytesIO(bytes(data[start:end]))
-                arena.append_record(fastavro.schemaless_reader(body, parsed, None))
-                if body.tell() != end - start:
-                    raise DecodeError("bytes are left after the record")
+                arena.append_record(read_record(plain, data, start, end))
         except DecodeError as error:
             raise PacketError("bad_avro", str(error)) from None
-        except (EOFError, ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError) as error:
-            raise PacketError("bad_avro", f"{type(error).__name__}: {error}") from None
 
     def _compile(self, schema: dict[str, Any]) -> tuple[Program | None, Any]:
+        plain = plain_schema(schema)
         try:
-            return compile_program(schema, self._projection), None
+            return compile_program(plain, self._projection), plain
         except CannotCompile:
-            pass
-        try:
-            return None, fastavro.parse_schema(schema)
-        except Exception as error:  # fastavro raises many kinds for a schema that makes no sense
-            raise PacketError("unknown_schema", f"the writer's schema cannot be used: {error}") from None
+            return None, plain

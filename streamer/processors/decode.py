@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from schemas.alert import AlertBatch
-from schemas.codec import is_container
+from schemas.codec import CONTAINER_MAGIC
 from schemas.packet import Packet
 from schemas.surveys.lsst import LsstReader, LsstSchemas
 from schemas.surveys.reading import Rejected
@@ -21,8 +21,8 @@ class Decode:
 
     def __call__(self, packets: Sequence[Packet]) -> tuple[list[AlertBatch], list[Rejected]]:
         """Alerts, one batch a survey, and the packets that could not be read; nothing else can come of a packet."""
-        containers = [packet for packet in packets if is_container(packet.payload)]
-        framed = [packet for packet in packets if not is_container(packet.payload)]
+        containers = [packet for packet in packets if packet.payload.startswith(CONTAINER_MAGIC)]
+        framed = [packet for packet in packets if not packet.payload.startswith(CONTAINER_MAGIC)]
         batches: list[AlertBatch] = []
         rejected: list[Rejected] = []
         for reader, group in ((self._ztf, containers), (self._lsst, framed)):

@@ -10,7 +10,7 @@ from typing import IO
 
 from isal import igzip, isal_zlib
 
-from schemas.codec import PacketError, is_container, split_container
+from schemas.codec import CONTAINER_MAGIC, PacketError, split_container
 from schemas.packet import Coordinates, Packet
 from schemas.surveys.reading import Rejected
 
@@ -117,7 +117,7 @@ def _packets(where: Coordinates, payload: bytes) -> Iterator[Packet | Rejected]:
         yield Rejected(packet, "too_large", f"more than {MAX_PACKET_BYTES} bytes; the letter holds the first of them")
         return
     try:
-        parts = split_container(payload) if is_container(payload) else [payload]
+        parts = split_container(payload) if payload.startswith(CONTAINER_MAGIC) else [payload]
     except PacketError as error:
         yield Rejected(Packet(where, payload, time()), error.reason, error.detail)
         return
