@@ -111,23 +111,26 @@ def _place(chart: Chart) -> tuple[float, float]:
     layers: dict[int, list[Node]] = {}
     for node in chart.nodes.values():
         layers.setdefault(node.layer, []).append(node)
-    along, sizes = GAP_ACROSS / 2, []
+    along, axis = GAP_ACROSS / 2, GAP_ACROSS / 2 + max(_thickness(chart, nodes[0]) for nodes in layers.values()) / 2
+    widest = 0.0
     for layer in sorted(layers):
         nodes = layers[layer]
         thick = max(node.width if chart.across else node.height for node in nodes)
-        sizes.append(sum((n.height if chart.across else n.width) + GAP_ACROSS for n in nodes))
+        across = axis - _thickness(chart, nodes[0]) / 2  # the first of each layer stands on the common axis
         for node in nodes:
+            own = _thickness(chart, node)
             setattr(node, "x" if chart.across else "y", along + thick / 2)
-        along += thick + GAP_ALONG + (max_label(chart, layer) if chart.across else 0)
-    widest = max(sizes)
-    for layer, size in zip(sorted(layers), sizes, strict=True):
-        across = (widest - size) / 2
-        for node in layers[layer]:
-            own = (node.height if chart.across else node.width) + GAP_ACROSS
             setattr(node, "y" if chart.across else "x", across + own / 2)
-            across += own
+            across += own + GAP_ACROSS
+        widest = max(widest, across)
+        along += thick + GAP_ALONG + (max_label(chart, layer) if chart.across else 0)
     along += GAP_ACROSS / 2 - GAP_ALONG
     return (along, widest) if chart.across else (widest, along)
+
+
+def _thickness(chart: Chart, node: Node) -> float:
+    """Size of a box across the flow [px]."""
+    return node.height if chart.across else node.width
 
 
 def max_label(chart: Chart, layer: int) -> float:
@@ -150,9 +153,10 @@ def _edges(chart: Chart) -> Iterator[str]:
             'marker-end="url(#tip)"/>'
         )
         if text:
+            anchor, shift = ("middle", 0) if chart.across else ("start", 8)
             yield (
-                f'<text x="{(x1 + x2) / 2:.1f}" y="{(y1 + y2) / 2 - 5:.1f}" text-anchor="middle" fill="currentColor" '
-                f'font-size="11" opacity=".8">{escape(text)}</text>'
+                f'<text x="{(x1 + x2) / 2 + shift:.1f}" y="{(y1 + y2) / 2 - 5:.1f}" text-anchor="{anchor}" '
+                f'fill="currentColor" font-size="11" opacity=".8">{escape(text)}</text>'
             )
 
 
