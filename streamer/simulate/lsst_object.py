@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -38,9 +38,27 @@ _EMPTY: Record = {f"{band}_{name}": None for band in BANDS for name in _STATISTI
 }
 
 
-def object_record(field: Field, k: int, sources: list[Record]) -> Record:
-    """The `diaObject` after its latest source; `sources` are its diaSources so far, by time."""
-    latest = sources[-1]
+class Measurement(NamedTuple):
+    """What an object's statistics need of one of its sources."""
+
+    band: str
+    mjd_tai: float
+    flux_njy: float
+    error_njy: float
+    science_njy: float
+    science_error_njy: float
+
+
+def measurement(source: Record) -> Measurement:
+    """The part of a diaSource that its object's statistics need."""
+    flux, error = source["psfFlux"], source["psfFluxErr"]
+    return Measurement(
+        source["band"], source["midpointMjdTai"], flux, error, source["scienceFlux"], source["scienceFluxErr"]
+    )
+
+
+def object_record(field: Field, k: int, latest: Record, measured: list[Measurement]) -> Record:
+    """The `diaObject` after its `latest` source; `measured` are all its sources so far, by time."""
     record = _EMPTY | {
         "diaObjectId": latest["diaObjectId"],
         "validityStartMjdTai": latest["timeProcessedMjdTai"] + 1e-4,
@@ -49,21 +67,23 @@ def object_record(field: Field, k: int, sources: list[Record]) -> Record:
         "dec": float(field.objects.dec_deg[k]),
         "decErr": latest["decErr"],
         "ra_dec_Cov": latest["ra_dec_Cov"],
-        "firstDiaSourceMjdTai": sources[0]["midpointMjdTai"],
-        "lastDiaSourceMjdTai": latest["midpointMjdTai"],
-        "nDiaSources": len(sources),
+        "firstDiaSourceMjdTai": measured[0].mjd_tai,
+        "lastDiaSourceMjdTai": measured[-1].mjd_tai,
+        "nDiaSources": len(measured),
     }
     for band in BANDS:
-        rows = [source for source in sources if source["band"] == band]
+        rows = [row[1:] for row in measured if row.band == band]
         if rows:
-            record |= _band_statistics(band, rows)
+            record |= _band_statistics(band, np.array(rows))
     return record
 
 
-def _band_statistics(band: str, rows: list[Record]) -> Record:
-    """Mean weighted by inverse variance, scatter, extremes and steepest change of one band's difference fluxes."""
-    columns = ("midpointMjdTai", "psfFlux", "psfFluxErr", "scienceFlux", "scienceFluxErr")
-    mjd, flux, error, science, science_error = np.array([[row[name] for name in columns] for row in rows]).T
+def _band_statistics(band: str, rows: FloatArray) -> Record:
+    """Mean weighted by inverse variance, scatter, extremes and steepest change of one band's difference fluxes.
+
+    `rows` is (n, 5): a `Measurement` without its band.
+    """
+    mjd, flux, error, science, science_error = rows.T
     weight, science_weight = error**-2.0, science_error**-2.0
     several = len(rows) > 1
     return {

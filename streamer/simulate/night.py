@@ -12,7 +12,7 @@ from streamer.simulate.packets_ztf import ZtfPackets
 from streamer.simulate.populations import INTERESTING, Population
 from streamer.simulate.scene import draw_field
 
-PACKETS_PER_FIELD = 20_000
+PACKETS_PER_FIELD = 5_000
 """Longer nights take several fields, one after the other, so that memory does not grow with the night."""
 
 

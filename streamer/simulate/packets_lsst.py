@@ -11,7 +11,7 @@ from schemas.light_curve import FloatArray, IntArray
 from schemas.surveys.tables import lsst_schema_id
 from streamer.simulate import fits_stamps
 from streamer.simulate.images import STAMP_PIXELS, TEMPLATE_SKY_RATIO, Stamps, draw_stamps, seeing_sigma_px
-from streamer.simulate.lsst_object import asteroid_records, object_record
+from streamer.simulate.lsst_object import Measurement, asteroid_records, measurement, object_record
 from streamer.simulate.lsst_source import VERSION, Sources
 from streamer.simulate.packet import SimulatedPacket
 from streamer.simulate.scene import Field, chunks
@@ -53,7 +53,7 @@ class LsstPackets:
         self._object = RecordWriter("lsst", VERSION, "lsst.v11_1.diaObject")
         self._ss_source = RecordWriter("lsst", VERSION, "lsst.v11_1.ssSource")
         self._orbit = RecordWriter("lsst", VERSION, "lsst.v11_1.mpc_orbits")
-        self._known: dict[int, list[dict[str, Any]]] = {}
+        self._measured: dict[int, list[Measurement]] = {}
         self._rows: dict[int, list[tuple[float, bytes]]] = {}
         self._forced_rows: dict[tuple[int, int], bytes] = {}
         self._psf_bytes: dict[int, bytes] = {}
@@ -71,7 +71,7 @@ class LsstPackets:
             stamps = self._stamps(rng, k, exposure, centre) if exposure[-1] >= field.exposures.emitted_from else None
             for i, record in enumerate(records):
                 body = self._source.encode(record)
-                self._known.setdefault(int(k[i]), []).append(record)
+                self._measured.setdefault(int(k[i]), []).append(measurement(record))
                 if stamps is not None and exposure[i] >= field.exposures.emitted_from:
                     images = self._images(int(exposure[i]), record, stamps, i, centre[i])
                     yield self._packet(int(k[i]), int(exposure[i]), record, body, images)
@@ -96,7 +96,7 @@ class LsstPackets:
             history = self._history(k, exposure)
             parts += [PRESENT + encode_array(history) if history else ABSENT]
             parts += [PRESENT + encode_array(self._forced_history(k, exposure))]
-            parts += [PRESENT, self._object.encode(object_record(field, k, self._known[k])), ABSENT, ABSENT]
+            parts += [PRESENT, self._object.encode(object_record(field, k, record, self._measured[k])), ABSENT, ABSENT]
             object_id = str(record["diaObjectId"])
         for image in images:
             parts += [PRESENT, encode_bytes(image)]
