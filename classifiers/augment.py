@@ -1,0 +1,87 @@
+"""Training-time changes of light curves: cut short, thinned, noisier, so that who observed tells less.
+
+Supernovae, AGN, CVs and TDEs of the labelled set come from different sources, with different cadence, length and
+noise; each change here takes some of that away. Serving never uses this module.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.light_curve import LightCurves
+
+LATE_START = 0.25
+"""Share of curves that lose a few of their first detections."""
+THINNED = 0.5
+"""Share of curves from which random detections are dropped."""
+NOISIER = 0.4
+"""Share of curves that get added noise, up to as much again as their own."""
+WITHOUT_INFRARED = 0.3
+"""Share of curves that lose their i band, which only some sources have."""
+LEVEL_JITTER_MAG = 0.15
+"""Scatter of a common shift of brightness [mag]."""
+
+_I_BAND = 3
+
+
+def cut_curves(curves: LightCurves, keep: npt.NDArray[np.bool_]) -> LightCurves:
+    """The tokens where `keep`, shape (tokens,), is true."""
+    kept = np.concatenate([[0], np.cumsum(keep)]).astype(np.int64)
+    return LightCurves(
+        curves.survey,
+        kept[curves.offsets],
+        curves.mjd_tai[keep],
+        curves.flux_njy[keep],
+        curves.flux_err_njy[keep],
+        curves.band[keep],
+        curves.kind[keep],
+    )
+
+
+def first_detections(curves: LightCurves, count: npt.NDArray[np.integer]) -> LightCurves:
+    """The first `count[i]` tokens of each curve i."""
+    return cut_curves(curves, _rank(curves) < np.repeat(count, np.diff(curves.offsets)))
+
+
+def augmented(curves: LightCurves, longest: int, rng: np.random.Generator) -> LightCurves:
+    """One changed copy of each curve, of at most `longest` detections and at least one; fluxes drawn anew."""
+    n, lengths = len(curves), np.diff(curves.offsets)
+    drop_first = np.where(rng.random(n) < LATE_START, rng.integers(0, 6, n), 0)
+    drop_first = np.minimum(drop_first, np.maximum(lengths - 1, 0))
+    drop_rate = np.where(rng.random(n) < THINNED, rng.uniform(0.0, 0.6, n), 0.0)
+    without_i = rng.random(n) < WITHOUT_INFRARED
+    rank = _rank(curves)
+    per_token = np.repeat(np.arange(n), lengths)
+    keep = (rank >= drop_first[per_token]) & (rng.random(len(rank)) >= drop_rate[per_token])
+    keep &= ~(without_i[per_token] & (curves.band == _I_BAND))
+    alive = np.zeros(n, np.bool_)
+    alive[per_token[keep]] = True
+    keep |= ~alive[per_token] & (rank == 0)
+    thinned = cut_curves(curves, keep)
+    room = np.minimum(np.diff(thinned.offsets), longest)
+    count = np.ceil(np.exp(rng.uniform(0.0, 1.0, n) * np.log(np.maximum(room, 1)) + 1e-9)).astype(np.int64)
+    whole = rng.random(n) < 0.2
+    return _noisier(first_detections(thinned, np.where(whole, room, np.minimum(count, room))), rng)
+
+
+def _rank(curves: LightCurves) -> npt.NDArray[np.int64]:
+    return np.arange(len(curves.mjd_tai)) - np.repeat(curves.offsets[:-1], np.diff(curves.offsets))
+
+
+def _noisier(curves: LightCurves, rng: np.random.Generator) -> LightCurves:
+    n = len(curves)
+    per_token = np.repeat(np.arange(n), np.diff(curves.offsets))
+    factor = np.where(rng.random(n) < NOISIER, rng.uniform(0.0, 1.0, n), 0.0)[per_token]
+    shift = (10.0 ** (0.4 * rng.normal(0.0, LEVEL_JITTER_MAG, n)))[per_token]
+    flux = (curves.flux_njy + rng.normal(size=len(factor)) * factor * curves.flux_err_njy) * shift
+    err = curves.flux_err_njy * np.sqrt(1.0 + factor**2) * shift
+    return LightCurves(
+        curves.survey,
+        curves.offsets,
+        curves.mjd_tai,
+        flux.astype(np.float32),
+        err.astype(np.float32),
+        curves.band,
+        curves.kind,
+    )

@@ -1,0 +1,90 @@
+"""The command line: train a bundle, evaluate it, print its card."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from classifiers.bundle import DEFAULT_BUNDLE, BundleError, open_bundle
+from classifiers.card import card_text, metrics_text
+
+app = typer.Typer(
+    no_args_is_help=True, help="Train, evaluate and describe the classifiers.", pretty_exceptions_enable=False
+)
+
+BundleOption = Annotated[str, typer.Option(help="Bundle folder, or 'default' for the shipped one.")]
+DataOption = Annotated[Path, typer.Option(help="Folder of light_curves.parquet, spectra.parquet and ztf_alerts/.")]
+
+
+@app.command()
+def train(
+    data: DataOption,
+    out: Annotated[Path, typer.Option(help="Bundle folder to write; replaced if it exists.")],
+) -> None:
+    """Train the default bundle from a data folder (needs torch: the `train` extra)."""
+    if importlib.util.find_spec("torch") is None:
+        _stop("training needs torch: install the `train` extra, or use .venv-train (make venv-train)")
+    _check_data(data)
+    from classifiers.train import train as train_bundle
+
+    typer.echo(card_text(train_bundle(data, out, typer.echo)))
+
+
+@app.command()
+def evaluate(
+    data: DataOption,
+    bundle: BundleOption = DEFAULT_BUNDLE,
+    out: Annotated[Path | None, typer.Option(help="Folder for metrics.json.")] = None,
+    objects: Annotated[str, typer.Option(help="'held-aside' or 'all'.")] = "held-aside",
+) -> None:
+    """Print the figures of a bundle on a data folder, through the code that serves."""
+    _check_data(data)
+    if objects not in ("held-aside", "all"):
+        _stop(f"--objects is 'held-aside' or 'all', not {objects!r}")
+    from classifiers import load_bundle
+    from classifiers.data import SPLITS
+    from classifiers.evaluate import evaluate as figures_of
+
+    try:
+        metrics = figures_of(load_bundle(bundle), data, SPLITS if objects == "all" else ("test",))
+    except BundleError as error:
+        _stop(str(error))
+    typer.echo("\n".join(metrics_text(metrics)))
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+
+
+@app.command()
+def card(bundle: BundleOption = DEFAULT_BUNDLE) -> None:
+    """Print the card of a bundle."""
+    try:
+        typer.echo(card_text(open_bundle(bundle).card))
+    except BundleError as error:
+        _stop(str(error))
+
+
+def _check_data(folder: Path) -> None:
+    if not folder.is_dir():
+        _stop(f"no folder {folder}")
+    parts = ("light_curves.parquet", "spectra.parquet", "ztf_alerts")
+    if not any((folder / part).exists() for part in parts):
+        _stop(f"{folder} holds none of {', '.join(parts)}")
+
+
+def _stop(message: str) -> None:
+    typer.echo(message, err=True)
+    raise typer.Exit(2)
+
+
+def main() -> None:
+    """Entry point of the `classifiers` command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""Labelled data laid out like the shared set: light curves and spectra from Parquet, alerts from archives.
+
+Only evaluation and training read it; a part of the folder that is absent is simply empty.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.parquet as pq
+
+from schemas.light_curve import BANDS, DETECTION, IntArray, LightCurves
+from schemas.spectrum import Spectrum
+from schemas.taxonomy import CLASS_INDEX
+
+SPLITS: tuple[str, ...] = ("train", "calibrate", "test")
+"""Sides of the split by object, in the order of `split_of`."""
+
+AB_ZERO_POINT = 31.4
+"""AB magnitude of 1 nJy."""
+
+
+def split_of(object_ids: list[str]) -> IntArray:
+    """Side of each object (index into `SPLITS`) by the SHA-256 of its id: a fifth tests, a fifth calibrates."""
+    fifth = np.array([int(hashlib.sha256(name.encode()).hexdigest(), 16) // 5 % 5 for name in object_ids])
+    return np.where(fifth == 0, 2, np.where(fifth == 1, 1, 0)).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledCurves:
+    """n labelled light curves."""
+
+    object_id: list[str]
+    label: IntArray
+    """(n,) index into `schemas.taxonomy.CLASSES`."""
+    source: list[str]
+    """(n,) who observed and reduced it; never a feature, kept to tell what figures rest on."""
+    curves: LightCurves
+
+    def take(self, index: npt.NDArray[np.integer]) -> LabelledCurves:
+        """The curves in `index`, in that order."""
+        chosen = [int(i) for i in index]
+        return LabelledCurves(
+            [self.object_id[i] for i in chosen],
+            self.label[index],
+            [self.source[i] for i in chosen],
+            self.curves.take(index),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledSpectra:
+    """n labelled spectra."""
+
+    object_id: list[str]
+    label: IntArray
+    spectra: list[Spectrum]
+
+    def take(self, index: npt.NDArray[np.integer]) -> LabelledSpectra:
+        """The spectra in `index`, in that order."""
+        chosen = [int(i) for i in index]
+        return LabelledSpectra(
+            [self.object_id[i] for i in chosen], self.label[index], [self.spectra[i] for i in chosen]
+        )
+
+
+def read_light_curves(folder: Path) -> LabelledCurves:
+    """Detections of `light_curves.parquet` as ZTF light curves: difference magnitudes and signs to signed nJy."""
+    path = folder / "light_curves.parquet"
+    rows: list[dict[str, Any]] = pq.read_table(path).to_pylist() if path.is_file() else []
+    rows = [row for row in rows if row["label"] in CLASS_INDEX and row["mjd"]]
+    columns: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = [_detections(row) for row in rows]
+    lengths = [len(column[0]) for column in columns]
+    offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
+    mjd, flux, err, band = (
+        (np.concatenate([column[k] for column in columns]) if columns else np.empty(0)) for k in range(4)
+    )
+    curves = LightCurves(
+        "ztf",
+        offsets,
+        mjd.astype(np.float64),
+        flux.astype(np.float32),
+        err.astype(np.float32),
+        band.astype(np.uint8),
+        np.full(int(offsets[-1]), DETECTION, np.uint8),
+    )
+    return LabelledCurves(
+        [row["object_id"] for row in rows],
+        np.array([CLASS_INDEX[row["label"]] for row in rows], np.int64),
+        [row["source"] for row in rows],
+        curves,
+    )
+
+
+def _detections(row: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    mjd = np.array(row["mjd"], np.float64)
+    mag, mag_err = np.array(row["mag"], np.float64), np.array(row["mag_err"], np.float64)
+    positive = np.array([value is not False for value in row["isdiffpos"] or [True] * len(mjd)])
+    flux = 10.0 ** ((AB_ZERO_POINT - mag) / 2.5)
+    err = flux * mag_err * np.log(10.0) / 2.5
+    band = np.array([BANDS.index(name) for name in row["band"]], np.uint8)
+    order = np.argsort(mjd, kind="stable")
+    return mjd[order], np.where(positive, flux, -flux)[order], err[order], band[order]
+
+
+def read_spectra(folder: Path) -> LabelledSpectra:
+    """Certain spectra of `spectra.parquet`, under the object's own label where the lists have one."""
+    path = folder / "spectra.parquet"
+    rows: list[dict[str, Any]] = pq.read_table(path).to_pylist() if path.is_file() else []
+    names, labels, spectra = [], [], []
+    for row in rows:
+        label = row["object_label"] or row["label"]
+        if label not in CLASS_INDEX or row["uncertain"] or row["label"] != label:
+            continue
+        names.append(row["object_id"])
+        labels.append(CLASS_INDEX[label])
+        spectra.append(
+            Spectrum(
+                row["object_id"],
+                row["spectrum_mjd"] if row["spectrum_mjd"] is not None else float("nan"),
+                np.array(row["wavelength_aa"], np.float64),
+                np.array(row["flux"], np.float64).astype(np.float32),
+                None,
+                row["redshift"],
+            )
+        )
+    return LabelledSpectra(names, np.array(labels, np.int64), spectra)

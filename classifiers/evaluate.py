@@ -1,0 +1,212 @@
+"""Figures on objects held aside, through the code that serves; needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from classifiers.alerts import LabelledAlerts, read_ztf_alerts
+from classifiers.augment import first_detections
+from classifiers.data import SPLITS, LabelledCurves, LabelledSpectra, read_light_curves, read_spectra, split_of
+from classifiers.features import cutout_images, metadata_features, pool_nights
+from classifiers.opinion import log_probabilities
+from classifiers.serving import CUTOUTS, LIGHT_CURVE, METADATA, SPECTRUM, BundleClassifier, Encoded
+from classifiers.trees import sampling_features, train_sampling_baseline
+from schemas.light_curve import FloatArray, IntArray
+from schemas.taxonomy import CLASSES
+
+DETECTION_COUNTS: tuple[int, ...] = (1, 3, 5, 10, 20, 0)
+"""Numbers of detections at which light curves are scored; 0 means all."""
+
+BOOTSTRAPS = 500
+"""Resamplings by object of every interval."""
+
+FEWEST = 10
+"""A class with fewer objects gets its n and no figure of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """The labelled data of one side of the split."""
+
+    curves: LabelledCurves
+    spectra: LabelledSpectra
+    alerts: LabelledAlerts
+
+
+def read_side(folder: Path, sides: Sequence[str]) -> Side:
+    """Curves, spectra and alerts of a data folder whose objects fall on one of the named sides."""
+    wanted = [SPLITS.index(side) for side in sides]
+    curves, spectra, alerts = read_light_curves(folder), read_spectra(folder), read_ztf_alerts(folder)
+    kept = [
+        np.flatnonzero(np.isin(split_of(names), wanted))
+        for names in (curves.object_id, spectra.object_id, alerts.alerts.object_id)
+    ]
+    return Side(curves.take(kept[0]), spectra.take(kept[1]), alerts.take(kept[2]))
+
+
+def evaluate(classifier: BundleClassifier, folder: Path, sides: Sequence[str] = ("test",)) -> dict[str, Any]:
+    """All figures as plain values; each says its n. A part of the folder that is absent has no figures."""
+    side = read_side(folder, sides)
+    return {
+        "sides": list(sides),
+        "light_curves": _light_curve_figures(classifier, side.curves),
+        "baselines": _baselines(folder, side.curves),
+        "spectra": _spectrum_figures(classifier, side),
+        "alerts": _alert_figures(classifier, side.alerts),
+    }
+
+
+def figures(label: IntArray, scores: npt.NDArray[np.floating], groups: Sequence[str] | None = None) -> dict[str, Any]:
+    """Accuracy, balanced accuracy with its interval by object, macro-AUPRC, ECE, and recall with n for each class."""
+    predicted = scores.argmax(1)
+    present = [c for c in range(len(CLASSES)) if np.any(label == c)]
+    names = list(groups) if groups is not None else [str(i) for i in range(len(label))]
+    return {
+        "n": len(label),
+        "n_objects": len(set(names)),
+        "accuracy": _rounded(np.mean(predicted == label)),
+        "balanced_accuracy": _rounded(_balanced(label, predicted)),
+        "balanced_accuracy_interval": _interval(label, predicted, names),
+        "macro_auprc": _rounded(np.mean([average_precision(label == c, scores[:, c]) for c in present])),
+        "ece": _rounded(_ece(label, scores)),
+        "classes": {
+            CLASSES[c]: {
+                "n": int(np.sum(label == c)),
+                "recall": _rounded(np.mean(predicted[label == c] == c)) if np.sum(label == c) >= FEWEST else None,
+            }
+            for c in present
+        },
+    }
+
+
+def average_precision(truth: npt.NDArray[np.bool_], score: npt.NDArray[np.floating]) -> float:
+    """Area under the precision-recall curve as the mean precision at each true row (Manning et al. 2008, 8.4)."""
+    ordered = truth[np.argsort(-score, kind="stable")]
+    precision = np.cumsum(ordered) / np.arange(1, len(ordered) + 1)
+    return float(precision[ordered].mean()) if ordered.any() else float("nan")
+
+
+def _light_curve_figures(classifier: BundleClassifier, labelled: LabelledCurves) -> dict[str, Any]:
+    tables: dict[str, Any] = {}
+    if not len(labelled.label):
+        return tables
+    lengths = np.diff(labelled.curves.offsets)
+    for count in DETECTION_COUNTS:
+        cut = first_detections(labelled.curves, np.minimum(count, lengths) if count else lengths)
+        encoded = classifier.blank(len(labelled.label))
+        classifier.add_light_curves(encoded, pool_nights(cut))
+        answer = classifier.answer(encoded, "ztf")
+        table = figures(labelled.label, answer.class_scores)
+        table["set_coverage"] = _rounded(np.mean(answer.prediction_set[np.arange(len(labelled.label)), labelled.label]))
+        table["mean_set_size"] = _rounded(np.mean(answer.prediction_set.sum(1)))
+        tables[str(count) if count else "all"] = table
+    return tables
+
+
+def _baselines(folder: Path, labelled: LabelledCurves) -> dict[str, Any]:
+    """The majority class, and trees that see the sampling alone, on the same curves."""
+    everything = read_light_curves(folder)
+    train = everything.take(np.flatnonzero(split_of(everything.object_id) == SPLITS.index("train")))
+    if not len(train.label) or not len(labelled.label):
+        return {}
+    majority = np.zeros((len(labelled.label), len(CLASSES)))
+    majority[:, np.bincount(train.label).argmax()] = 1.0
+    sampling = np.exp(log_probabilities(train_sampling_baseline(train), sampling_features(labelled.curves)))
+    return {
+        "majority_class": figures(labelled.label, majority),
+        "trees_on_sampling_alone": figures(labelled.label, sampling),
+    }
+
+
+def _spectrum_figures(classifier: BundleClassifier, side: Side) -> dict[str, Any]:
+    """Spectra alone, and beside the same object's light curve where there is one."""
+    spectra, curves = side.spectra, side.curves
+    if not len(spectra.label):
+        return {}
+    alone = classifier.blank(len(spectra.label))
+    classifier.add_spectra(alone, np.arange(len(spectra.label)), spectra.spectra)
+    tables = {"spectrum": _answered(classifier, alone, spectra.label, spectra.object_id)}
+    place = {name: i for i, name in enumerate(curves.object_id)}
+    both = np.array([i for i, name in enumerate(spectra.object_id) if name in place], np.int64)
+    if len(both):
+        pooled = pool_nights(curves.curves.take(np.array([place[spectra.object_id[i]] for i in both])))
+        together = classifier.blank(len(both))
+        classifier.add_light_curves(together, pooled)
+        classifier.add_spectra(together, np.arange(len(both)), [spectra.spectra[i] for i in both])
+        names = [spectra.object_id[i] for i in both.tolist()]
+        for key, modalities in (
+            ("light_curve, objects with both", (LIGHT_CURVE,)),
+            ("spectrum, objects with both", (SPECTRUM,)),
+            ("light_curve+spectrum, objects with both", (LIGHT_CURVE, SPECTRUM)),
+        ):
+            tables[key] = _answered(classifier, _only(together, modalities), spectra.label[both], names)
+    return tables
+
+
+def _alert_figures(classifier: BundleClassifier, alerts: LabelledAlerts) -> dict[str, Any]:
+    """Alerts at their own time with every subset of what they carry."""
+    if not len(alerts):
+        return {}
+    encoded = classifier.blank(len(alerts))
+    classifier.add_light_curves(encoded, pool_nights(alerts.curves))
+    classifier.add_metadata(encoded, *metadata_features(alerts.alerts))
+    classifier.add_cutouts(encoded, *cutout_images(alerts.cutouts))
+    return {
+        key: _answered(classifier, _only(encoded, modalities), alerts.label, alerts.alerts.object_id)
+        for key, modalities in (
+            ("light_curve", (LIGHT_CURVE,)),
+            ("metadata", (METADATA,)),
+            ("cutouts", (CUTOUTS,)),
+            ("light_curve+metadata", (LIGHT_CURVE, METADATA)),
+            ("light_curve+cutouts", (LIGHT_CURVE, CUTOUTS)),
+            ("light_curve+metadata+cutouts", (LIGHT_CURVE, METADATA, CUTOUTS)),
+        )
+    }
+
+
+def _answered(classifier: BundleClassifier, encoded: Encoded, label: IntArray, names: Sequence[str]) -> dict[str, Any]:
+    rows = np.flatnonzero(encoded.present.any(1))
+    scores = classifier.answer(encoded, "ztf").class_scores[rows]
+    return figures(label[rows], scores, [names[i] for i in rows.tolist()])
+
+
+def _only(encoded: Encoded, modalities: Sequence[int]) -> Encoded:
+    """What the encoders said, with every other modality taken away."""
+    chosen = np.isin(np.arange(encoded.present.shape[1]), modalities)
+    present = encoded.present & chosen
+    seen = present[:, :, None]
+    return Encoded(encoded.tokens * seen, encoded.logits * seen, present, encoded.n_detections)
+
+
+def _balanced(label: IntArray, predicted: IntArray) -> float:
+    return float(np.mean([np.mean(predicted[label == c] == c) for c in np.unique(label)]))
+
+
+def _interval(label: IntArray, predicted: IntArray, names: Sequence[str]) -> list[float]:
+    """5 % and 95 % points of the balanced accuracy over resamplings of the objects."""
+    rng = np.random.default_rng(0)
+    _, owner = np.unique(np.array(names), return_inverse=True)
+    rows = [np.flatnonzero(owner == k) for k in range(owner.max() + 1)]
+    drawn: list[float] = []
+    for _ in range(BOOTSTRAPS):
+        index = np.concatenate([rows[k] for k in rng.integers(0, len(rows), len(rows))])
+        drawn.append(_balanced(label[index], predicted[index]))
+    return [_rounded(np.quantile(drawn, q)) for q in (0.05, 0.95)]
+
+
+def _ece(label: IntArray, scores: npt.NDArray[np.floating]) -> float:
+    """Expected calibration error of the likeliest class, ten equal bins (Guo et al. 2017, eq. 3)."""
+    confidence, right = scores.max(1), scores.argmax(1) == label
+    bins = np.minimum((confidence * 10).astype(int), 9)
+    gaps: FloatArray = np.array([abs(np.sum(right[bins == b]) - np.sum(confidence[bins == b])) for b in range(10)])
+    return float(gaps.sum() / max(len(label), 1))
+
+
+def _rounded(value: Any) -> float:
+    return round(float(value), 4)

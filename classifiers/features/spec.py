@@ -1,0 +1,60 @@
+"""The feature spec: every name and constant that the arrays depend on, and its hash, which a bundle must match."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from classifiers.features import cutouts, light_curve, metadata, spectra, statistics
+from schemas.light_curve import BANDS, WAVELENGTH_AA
+
+REVISION = 1
+"""To be raised when the code of a feature changes its values and no constant below does."""
+
+
+def feature_spec() -> dict[str, Any]:
+    """The spec as plain JSON values."""
+    return {
+        "revision": REVISION,
+        "bands": list(BANDS),
+        "wavelength_aa": {survey: [repr(value) for value in row] for survey, row in WAVELENGTH_AA.items()},
+        "light_curve": {
+            "tokens": list(light_curve.TOKEN_FEATURES),
+            "kinds": ["detection"],
+            "night_days": light_curve.NIGHT_DAYS,
+            "level_flux_njy": light_curve.LEVEL_FLUX_NJY,
+            "band_centres_aa": list(light_curve.BAND_CENTRES_AA),
+            "band_width_aa": light_curve.BAND_WIDTH_AA,
+            "length_buckets": list(light_curve.LENGTH_BUCKETS),
+            "longer_than_the_last_bucket": "newest tokens kept",
+        },
+        "statistics": {
+            "names": list(statistics.STATISTIC_NAMES),
+            "pair_days": statistics.PAIR_DAYS,
+            "recent_days": statistics.RECENT_DAYS,
+            "half_flux_level": statistics.HALF_FLUX_LEVEL,
+        },
+        "metadata": {
+            "features": {name: list(pair) for name, pair in metadata.METADATA_FEATURES.items()},
+            "limit": metadata.LIMIT,
+        },
+        "cutouts": {
+            "channels": list(cutouts.IMAGE_CHANNELS),
+            "size": cutouts.IMAGE_SIZE,
+            "brightest": cutouts.BRIGHTEST,
+            "noise_step": cutouts.NOISE_STEP,
+        },
+        "spectrum": {
+            "channels": list(spectra.SPECTRUM_CHANNELS),
+            "grid_aa": list(spectra.GRID_AA),
+            "bins": spectra.GRID_BINS,
+            "continuum_bins": spectra.CONTINUUM_BINS,
+            "fewest_bins": spectra.FEWEST_BINS,
+        },
+    }
+
+
+def spec_hash() -> str:
+    """SHA-256 of the spec's canonical JSON."""
+    return hashlib.sha256(json.dumps(feature_spec(), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
