@@ -22,8 +22,6 @@ from schemas.light_curve import (
     FORCED,
     LIMIT,
     ROW_DTYPE,
-    ByteArray,
-    Float32Array,
     FloatArray,
     IntArray,
     LightCurves,
@@ -83,9 +81,9 @@ def assemble(
     """Cuts the light curve of each of n alerts from stored rows, its own packet and earlier packets of the batch.
 
     rows, row_offsets: the packets' rows of ROW_DTYPE, (n + 1,) offsets. at_mjd_tai: (n,) each alert's own time.
-    object_of_alert: (n,) index into the m objects whose stored rows are `stored[stored_offsets[o]:stored_offsets[o + 1]]`.
-    Rows of an alert's packet count for later alerts of the same object in the same batch. One token an exposure:
-    detection, else good forced photometry, else limit; of two sources of one exposure the alert's own, else the nearest.
+    object_of_alert: (n,) index into the m objects; object o holds `stored[stored_offsets[o]:stored_offsets[o + 1]]`.
+    Rows of a packet count for later alerts of the same object in the same batch. One token an exposure:
+    detection, else good forced photometry, else limit; of two sources in it the alert's own, else the nearest.
     """
     tokens, offsets, summary, is_new = _assemble(
         rows, row_offsets, at_mjd_tai, _previous(object_of_alert), object_of_alert, stored, stored_offsets
@@ -158,7 +156,7 @@ def _assemble(
 
 @compiled
 def _cut(pool: Any, n_pool: Any, own: Any, at_mjd_tai: Any, is_new: Any, tokens: Any) -> Any:
-    """Fills `tokens` with the chosen row of each exposure, by time, and marks the packet's new rows; returns the count."""
+    """Fills `tokens` with the chosen row of each exposure, by time; marks the new rows; returns the count."""
     exposures = np.empty(n_pool, dtype=np.int64)
     for k in range(n_pool):
         exposures[k] = pool[k].exposure_id
@@ -197,12 +195,12 @@ def _cut(pool: Any, n_pool: Any, own: Any, at_mjd_tai: Any, is_new: Any, tokens:
 
 @compiled
 def _is_new(pool: Any, order: Any, start: Any, end: Any, k: Any, own: Any) -> Any:
-    """Whether no other row of this exposure equals row k and was known as early; of equal rows in a packet the first."""
+    """Whether no other row of the exposure equals row k and was known as early; of equals in a packet the first."""
     for a in range(start, end):
         other = order[a]
-        if other != k and _same(pool[other], pool[k]) and (other < k or other >= own):
-            if other < own or pool[other].known_mjd_tai <= pool[k].known_mjd_tai:
-                return False
+        counts = other < k or (other >= own and pool[other].known_mjd_tai <= pool[k].known_mjd_tai)
+        if counts and _same(pool[other], pool[k]):
+            return False
     return True
 
 
@@ -218,7 +216,9 @@ def _same(a: Any, b: Any) -> Any:
         and (a.mjd_tai == b.mjd_tai or (a.mjd_tai != a.mjd_tai and b.mjd_tai != b.mjd_tai))
         and a.processed_mjd_tai == b.processed_mjd_tai
         and (a.flux_njy == b.flux_njy or (a.flux_njy != a.flux_njy and b.flux_njy != b.flux_njy))
-        and (a.flux_err_njy == b.flux_err_njy or (a.flux_err_njy != a.flux_err_njy and b.flux_err_njy != b.flux_err_njy))
+        and (
+            a.flux_err_njy == b.flux_err_njy or (a.flux_err_njy != a.flux_err_njy and b.flux_err_njy != b.flux_err_njy)
+        )
         and (
             a.separation_arcsec == b.separation_arcsec
             or (a.separation_arcsec != a.separation_arcsec and b.separation_arcsec != b.separation_arcsec)
@@ -228,7 +228,7 @@ def _same(a: Any, b: Any) -> Any:
 
 @compiled
 def _usable(pool: Any, order: Any, start: Any, end: Any, k: Any, at_mjd_tai: Any) -> Any:
-    """Whether row k was known at that time, holds a good value, and no newer processing of it replaces or withdraws it."""
+    """Whether row k was known at that time, holds a good value, and no newer processing replaces or withdraws it."""
     row = pool[k]
     limit = at_mjd_tai + TIME_TOLERANCE_DAYS
     if not (row.mjd_tai <= limit and row.known_mjd_tai <= limit):

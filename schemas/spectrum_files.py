@@ -57,7 +57,7 @@ def _spectrum(row: dict[str, Any]) -> Spectrum | None:
     redshift = row.get("redshift")
     return Spectrum(
         object_id=str(row["object_id"]),
-        mjd_tai=float(mjd_tai_from_utc(np.float64(row["spectrum_mjd"]))),
+        mjd_tai=float(mjd_tai_from_utc(row["spectrum_mjd"])),
         wavelength_aa=wavelength[order],
         flux=flux[order],
         flux_var=None if variance is None else variance[order],

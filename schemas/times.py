@@ -6,6 +6,7 @@ from functools import cache
 
 import erfa
 import numpy as np
+import numpy.typing as npt
 
 from schemas.light_curve import FloatArray
 
@@ -24,9 +25,10 @@ def _leap_seconds() -> tuple[FloatArray, FloatArray]:
     return np.asarray(jd1 + jd2 - 2_400_000.5, dtype=np.float64), np.asarray(table["tai_utc"], dtype=np.float64)
 
 
-def mjd_tai_from_utc(mjd_utc: FloatArray) -> FloatArray:
+def mjd_tai_from_utc(mjd_utc: npt.ArrayLike) -> FloatArray:
     """MJD UTC [d] to MJD TAI [d], any shape; NaN stays NaN."""
     since, tai_minus_utc_s = _leap_seconds()
+    mjd_utc = np.asarray(mjd_utc, dtype=np.float64)
     place = np.searchsorted(since, mjd_utc, side="right") - 1
     offset = tai_minus_utc_s[np.clip(place, 0, len(since) - 1)]
     return np.asarray(mjd_utc + offset / SECONDS_PER_DAY, dtype=np.float64)

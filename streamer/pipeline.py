@@ -110,7 +110,7 @@ class Pipeline:
             scored += score(alerts, outcomes)
         except (StoreError, MemoryError):
             raise  # not the alert's fault
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  whatever one alert provokes, it becomes that alert's dead letter
             if len(alerts) == 1:
                 where = traceback.extract_tb(error.__traceback__)[-1]
                 detail = f"{type(error).__name__}: {error} ({where.name}, line {where.lineno})"
@@ -143,4 +143,3 @@ class Pipeline:
 def _letter(rejected: Rejected, stage: str) -> DeadLetter:
     packet = rejected.packet
     return DeadLetter.of(packet, reason=rejected.reason, stage=stage, detail=rejected.detail)
-

@@ -34,7 +34,7 @@ def texts_of(arena: RowArena, name: str) -> list[str | None]:
 
 
 def first_letters(arena: RowArena, table: str, name: str, count: int = 1) -> ByteArray:
-    """First `count` bytes of a text field for each row of `table`, 0 past its end or where null, shape (rows, count)."""
+    """First `count` bytes of a text field of each row of `table`, 0 past its end or where null, (rows, count)."""
     rows = arena[table]
     spans = rows.spans[:, rows.span_names.index(name)]
     places = spans[:, :1] + np.arange(count)
@@ -64,9 +64,14 @@ def value(rows: Rows, name: str) -> FloatArray:
     return column
 
 
+def integer(rows: Rows, name: str) -> IntArray:
+    """An integer field, 0 where it is null, shape (rows,), a view."""
+    return rows.ints[:, rows.int_names.index(name)]
+
+
 def flag(rows: Rows, name: str) -> npt.NDArray[np.bool_]:
     """A boolean field, null taken as false, shape (rows,)."""
-    return rows.ints[:, rows.int_names.index(name)] != 0
+    return np.asarray(integer(rows, name) != 0)
 
 
 def null_ints(rows: Rows) -> npt.NDArray[np.bool_]:
@@ -78,7 +83,7 @@ def null_ints(rows: Rows) -> npt.NDArray[np.bool_]:
 def numeric_fields(
     rows: Rows, prefixes: tuple[str, ...], leave_out: frozenset[str]
 ) -> tuple[tuple[str, ...], FloatArray]:
-    """All numeric fields whose name starts with one of `prefixes`, as (names, float64 (rows, names)), NaN where null."""
+    """All numbers whose name starts with one of `prefixes`, as (names, float64 (rows, names)), NaN where null."""
     floats = [i for i, n in enumerate(rows.float_names) if n.startswith(prefixes) and n not in leave_out]
     ints = [i for i, n in enumerate(rows.int_names) if n.startswith(prefixes) and n not in leave_out]
     names = tuple([rows.float_names[i] for i in floats] + [rows.int_names[i] for i in ints])

@@ -25,7 +25,16 @@ from schemas.light_curve import (
 )
 from schemas.packet import Packet
 from schemas.projection import RowArena, Rows
-from schemas.surveys.columns import RowLayout, bands_of, flag, numeric_fields, separation_arcsec, spans_of, value
+from schemas.surveys.columns import (
+    RowLayout,
+    bands_of,
+    flag,
+    integer,
+    numeric_fields,
+    separation_arcsec,
+    spans_of,
+    value,
+)
 from schemas.surveys.projections import LSST_PROJECTION
 from schemas.surveys.reading import ProgramCache, Rejected
 from schemas.surveys.tables import LSST_VERSIONS, lsst_schema_id, survey_schema
@@ -53,9 +62,7 @@ _NOT_METADATA = frozenset(
         "diaSourceId visit diaObjectId ssObjectId parentDiaSourceId midpointMjdTai timeProcessedMjdTai "
         "timeWithdrawnMjdTai time_processed"
     ).split()
-) | frozenset(
-    f"diaObject.{name}" for name in "diaObjectId validityStart nearbyObj1 nearbyObj2 nearbyObj3".split()
-)
+) | frozenset(f"diaObject.{name}" for name in "diaObjectId validityStart nearbyObj1 nearbyObj2 nearbyObj3".split())
 
 
 class LsstSchemas:
@@ -112,9 +119,7 @@ class LsstReader:
             try:
                 schema_id, start = read_frame(packet.payload)
                 schema = self._schemas.schema(schema_id)
-                self._programs.decode_into(
-                    self._arena, schema_id, schema, packet.payload, start, len(packet.payload)
-                )
+                self._programs.decode_into(self._arena, schema_id, schema, packet.payload, start, len(packet.payload))
             except PacketError as error:
                 rejected.append(Rejected(packet, error.reason, error.detail))
             else:
@@ -126,19 +131,17 @@ class LsstReader:
         return (batch if good.all() else batch.take(np.flatnonzero(good))), rejected
 
 
-def _normalise(
-    arena: RowArena, packets: list[Packet], versions: list[str]
-) -> tuple[AlertBatch, list[str | None]]:
+def _normalise(arena: RowArena, packets: list[Packet], versions: list[str]) -> tuple[AlertBatch, list[str | None]]:
     """Columns of the arena as an `AlertBatch`, and for each alert what it lacks (None if nothing)."""
     alerts = arena["alert"]
     layout = _rows(arena, len(packets))
     own = layout.rows[layout.own]
     names, metadata = numeric_fields(alerts, ("diaSource.", "diaObject."), _NOT_METADATA)
-    solar_system_id = alerts.column("diaSource.ssObjectId")
+    solar_system_id = integer(alerts, "diaSource.ssObjectId")
     batch = AlertBatch(
         survey="lsst",
         packets=packets,
-        alert_id=alerts.column("diaSource.diaSourceId").copy(),
+        alert_id=integer(alerts, "diaSource.diaSourceId").copy(),
         object_id=_object_ids(alerts),
         mjd_tai=own["mjd_tai"].copy(),
         processed_mjd_tai=own["processed_mjd_tai"].copy(),
@@ -147,7 +150,7 @@ def _normalise(
         rights=np.zeros(len(packets), dtype=np.uint8),
         real_score=value(alerts, "diaSource.reliability").copy(),
         quality=_quality(alerts),
-        solar_system=(solar_system_id > 0) | (alerts.column("ssSource.ssObjectId") > 0),
+        solar_system=(solar_system_id > 0) | (integer(alerts, "ssSource.ssObjectId") > 0),
         withdrawn=(own["flags"] & FLAG_WITHDRAWN) != 0,
         schema_version=versions,
         rows=layout.rows,
@@ -172,7 +175,7 @@ def _rows(arena: RowArena, n_alerts: int) -> RowLayout:
     forced, limits = arena["prvDiaForcedSources"], arena["prvDiaNondetectionLimits"]
     layout = RowLayout(n_alerts, [sources.offsets, forced.offsets, limits.offsets])
     rows = layout.rows
-    has_object = alerts.column("diaObject.diaObjectId") > 0
+    has_object = integer(alerts, "diaObject.diaObjectId") > 0
     ra0 = np.where(has_object, value(alerts, "diaObject.ra"), value(alerts, "diaSource.ra"))
     dec0 = np.where(has_object, value(alerts, "diaObject.dec"), value(alerts, "diaSource.dec"))
 
@@ -183,13 +186,13 @@ def _rows(arena: RowArena, n_alerts: int) -> RowLayout:
     _put_sources(arena, "prvDiaSources", "", rows, layout.places[0], ra0[owner], dec0[owner])
 
     place = layout.places[1]
-    rows["source_id"][place] = forced.column("diaForcedSourceId")
+    rows["source_id"][place] = integer(forced, "diaForcedSourceId")
     rows["separation_arcsec"][place] = np.nan
     _put_measurement(arena, "prvDiaForcedSources", "", rows, place, FORCED)
 
     place = layout.places[2]
-    rows["source_id"][place] = limits.column("ccdVisitId")
-    rows["exposure_id"][place] = limits.column("ccdVisitId")
+    rows["source_id"][place] = integer(limits, "ccdVisitId")
+    rows["exposure_id"][place] = integer(limits, "ccdVisitId")
     rows["mjd_tai"][place] = value(limits, "midpointMjdTai")
     rows["kind"][place] = LIMIT
     rows["band"][place] = bands_of(arena, "prvDiaNondetectionLimits", "band")
@@ -212,7 +215,7 @@ def _put_sources(
 ) -> None:
     """Difference-image sources: of the alert itself, or of its history."""
     sources = arena[table]
-    rows["source_id"][place] = sources.column(f"{prefix}diaSourceId")
+    rows["source_id"][place] = integer(sources, f"{prefix}diaSourceId")
     rows["separation_arcsec"][place] = separation_arcsec(
         value(sources, f"{prefix}ra"), value(sources, f"{prefix}dec"), ra0_deg, dec0_deg
     )
@@ -227,7 +230,7 @@ def _put_measurement(
     """What sources and forced photometry share: visit, times, band and flux."""
     measured = arena[table]
     rows["kind"][place] = kind
-    rows["exposure_id"][place] = measured.column(f"{prefix}visit")
+    rows["exposure_id"][place] = integer(measured, f"{prefix}visit")
     rows["mjd_tai"][place] = value(measured, f"{prefix}midpointMjdTai")
     rows["processed_mjd_tai"][place] = _processed_mjd_tai(measured, prefix)
     rows["band"][place] = bands_of(arena, table, f"{prefix}band")
@@ -259,7 +262,7 @@ def _object_ids(alerts: Rows) -> list[str]:
     """diaObject's id; else the source's; else the solar-system object's; else the source itself."""
     ids: list[str] = []
     columns = [
-        alerts.column(name).tolist()
+        integer(alerts, name).tolist()
         for name in ("diaObject.diaObjectId", "diaSource.diaObjectId", "diaSource.ssObjectId", "diaSource.diaSourceId")
     ]
     for dia_object, source_object, solar_system, dia_source in zip(*columns, strict=True):

@@ -22,7 +22,7 @@ class Rejected(NamedTuple):
 
 
 class ProgramCache:
-    """Decodes bodies into an arena by a program compiled once for each writer schema, or by fastavro where none can be."""
+    """Decodes bodies into an arena by a program compiled once a writer schema, or by fastavro where none can be."""
 
     def __init__(self, projection: Projection) -> None:
         self._projection = projection
@@ -31,7 +31,7 @@ class ProgramCache:
     def decode_into(
         self, arena: RowArena, key: Hashable, schema: dict[str, Any], data: bytes | memoryview, start: int, end: int
     ) -> None:
-        """Appends the body `data[start:end]` to `arena`; PacketError where it cannot be read (the arena is unchanged)."""
+        """Appends the body `data[start:end]`; PacketError where it cannot be read (the arena is then unchanged)."""
         known = self._programs.get(key)
         if known is None:
             known = self._compile(schema)

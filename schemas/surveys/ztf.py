@@ -23,11 +23,12 @@ from schemas.light_curve import (
 from schemas.packet import Packet
 from schemas.projection import RowArena, Rows
 from schemas.surveys.columns import (
-    RowLayout,
-    ZERO_POINT_AB_NJY,
     UNKNOWN_BAND,
+    ZERO_POINT_AB_NJY,
+    RowLayout,
     first_letters,
     flux_from_magnitude,
+    integer,
     numeric_fields,
     separation_arcsec,
     spans_of,
@@ -51,7 +52,7 @@ SOLAR_SYSTEM_ARCSEC = 5.0
 """A known solar-system object nearer than this is taken to be the alert [arcsec]."""
 
 PROCSTATUS_WITHOUT_FLUX = ("53", "54", "55", "56", "57", "61")
-"""Forced-photometry status codes (ZFPS guide, table of procstatus) whose flux must not be used; several codes at once are taken as bad."""
+"""Forced-photometry status (ZFPS guide, procstatus) without a usable flux; several codes at once count as bad."""
 
 EDGE_PIXELS = 10.0
 """A candidate nearer to the chip's edge than this gets the flag 'edge' [pixel]."""
@@ -107,7 +108,7 @@ def _normalise(arena: RowArena, packets: list[Packet]) -> tuple[AlertBatch, list
     batch = AlertBatch(
         survey="ztf",
         packets=packets,
-        alert_id=alerts.column("candid").copy(),
+        alert_id=integer(alerts, "candid").copy(),
         object_id=[text or "" for text in object_ids],
         mjd_tai=own["mjd_tai"].copy(),
         processed_mjd_tai=np.zeros(len(packets)),
@@ -145,14 +146,14 @@ def _rows(arena: RowArena, n_alerts: int) -> RowLayout:
 
     exptime = _clean(value(alerts, "candidate.exptime"))
     own = layout.own
-    _put_exposure(rows, own, value(alerts, "candidate.jd"), exptime, alerts.column("candidate.pid"))
+    _put_exposure(rows, own, value(alerts, "candidate.jd"), exptime, integer(alerts, "candidate.pid"))
     _put_source(rows, own, alerts, "candidate.", first_letters(arena, "alert", "candidate.isdiffpos")[:, 0])
     rows["flags"][own] |= FLAG_OWN
     rows["separation_arcsec"][own] = 0.0
 
     place = layout.places[0]
     unknown = np.full(len(place), np.nan)
-    _put_exposure(rows, place, value(history, "jd"), unknown, history.column("pid"))
+    _put_exposure(rows, place, value(history, "jd"), unknown, integer(history, "pid"))
     _put_source(rows, place, history, "", first_letters(arena, "prv_candidates", "isdiffpos")[:, 0])
     owner = np.repeat(np.arange(n_alerts), np.diff(history.offsets))
     rows["separation_arcsec"][place] = separation_arcsec(
@@ -169,7 +170,9 @@ def _rows(arena: RowArena, n_alerts: int) -> RowLayout:
     return layout
 
 
-def _put_exposure(rows: npt.NDArray[np.void], place: IntArray, jd: FloatArray, exptime_s: FloatArray, pid: IntArray) -> None:
+def _put_exposure(
+    rows: npt.NDArray[np.void], place: IntArray, jd: FloatArray, exptime_s: FloatArray, pid: IntArray
+) -> None:
     """Identity and mid-exposure time: jd (UTC) is the exposure's start."""
     assumed = np.isnan(exptime_s)
     middle = jd + MJD_OF_JD_ZERO + np.where(assumed, ASSUMED_EXPTIME_S, exptime_s) / (2.0 * SECONDS_PER_DAY)
@@ -195,7 +198,7 @@ def _put_source(rows: npt.NDArray[np.void], place: IntArray, table: Rows, prefix
 def _put_forced(arena: RowArena, rows: npt.NDArray[np.void], place: IntArray) -> None:
     """Forced photometry: difference flux in DN with a zero point of its own."""
     forced = arena["fp_hists"]
-    _put_exposure(rows, place, value(forced, "jd"), _clean(value(forced, "exptime")), forced.column("pid"))
+    _put_exposure(rows, place, value(forced, "jd"), _clean(value(forced, "exptime")), integer(forced, "pid"))
     to_njy = 10.0 ** (0.4 * (ZERO_POINT_AB_NJY - _clean(value(forced, "magzpsci"))))
     rows["kind"][place] = FORCED
     rows["band"][place] = _bands(value(forced, "fid"))
@@ -210,7 +213,7 @@ def _put_forced(arena: RowArena, rows: npt.NDArray[np.void], place: IntArray) ->
 def _forced_without_flux(arena: RowArena) -> npt.NDArray[np.bool_]:
     """Whether the status of a forced row says that its flux must not be used, shape (rows,)."""
     letters = first_letters(arena, "fp_hists", "procstatus", 3)
-    bad = letters[:, 2] != 0  # several codes at once, or 255
+    bad = np.asarray(letters[:, 2] != 0)  # several codes at once, or 255
     for code in PROCSTATUS_WITHOUT_FLUX:
         bad |= (letters[:, 0] == ord(code[0])) & (letters[:, 1] == ord(code[1]))
     return bad

@@ -114,7 +114,9 @@ def _stamps(triplet: CutoutTriplet) -> dict[str, str | None]:
     shapes: dict[str, str | None] = {}
     for name in STAMPS:
         stamp = getattr(triplet, name)
-        masked = "" if stamp is None or np.isfinite(stamp).all() else f", {np.count_nonzero(~np.isfinite(stamp))} masked"
+        masked = (
+            "" if stamp is None or np.isfinite(stamp).all() else f", {np.count_nonzero(~np.isfinite(stamp))} masked"
+        )
         shapes[name] = None if stamp is None else f"{stamp.shape[0]} x {stamp.shape[1]} pixels{masked}"
     return shapes
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from schemas.alert import AlertBatch
 from schemas.assembling import hash_rows
+from schemas.light_curve import IntArray
 from schemas.prediction import Classifier, Evidence
 from schemas.scored import NO_REVISION, ScoredBatch
+from schemas.spectrum import Spectrum
 from schemas.stamps import read_triplet
 from streamer.processors.assemble import AssembledAlerts
 from streamer.processors.select import Selected
@@ -22,7 +25,7 @@ class Classify:
         self._classifier = classifier
         self._clock = clock
 
-    def __call__(self, assembled: AssembledAlerts, selected: Selected, index: np.ndarray) -> ScoredBatch:
+    def __call__(self, assembled: AssembledAlerts, selected: Selected, index: IntArray) -> ScoredBatch:
         """Scores of the alerts in `index` (the selected ones), in that order."""
         alerts = assembled.alerts.take(index)
         light_curves = assembled.curves.light_curves.take(index)
@@ -84,8 +87,10 @@ class Classify:
         )
 
 
-def _evidence_hash(alerts: AlertBatch, curve_hash: np.ndarray, spectra: list) -> list[str]:
-    """A hash of the light curve, the metadata, which stamps there are, and which spectrum was used, as 16 hex digits."""
+def _evidence_hash(
+    alerts: AlertBatch, curve_hash: npt.NDArray[np.uint64], spectra: Sequence[Spectrum | None]
+) -> list[str]:
+    """A hash of light curve, metadata, which stamps there are, and which spectrum was used: 16 hex digits, (n,)."""
     stamps = np.array([[stamp is not None for stamp in encoded] for encoded in alerts.cutouts], dtype=np.float64)
     spectrum = np.array([[np.nan if s is None else s.mjd_tai] for s in spectra])
     mixed = hash_rows(hash_rows(hash_rows(curve_hash.copy(), alerts.metadata), stamps), spectrum)

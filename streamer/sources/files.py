@@ -14,6 +14,8 @@ from schemas.codec import CONTAINER_MAGIC, PacketError, split_container
 from schemas.packet import Coordinates, Packet
 from schemas.surveys.reading import Rejected
 
+_IsalError: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # its stub says an instance
+
 PACKET_SUFFIXES = (".avro", ".bin")
 """Names of packets inside folders and archives."""
 
@@ -99,7 +101,7 @@ class FileSource:
                     occurrences[name] = occurrence + 1
                     self.bytes_read = done + raw.tell()
                     yield from _packets(Coordinates(str(path), member.name, occurrence), payload)
-        except (tarfile.TarError, EOFError, OSError, isal_zlib.error) as error:
+        except (tarfile.TarError, EOFError, OSError, _IsalError) as error:
             where = Coordinates(str(path), "")
             yield Rejected(Packet(where, b"", time()), "broken_archive", f"{type(error).__name__}: {error}")
 

@@ -111,7 +111,9 @@ def test_a_withdrawn_source_is_gone_and_its_forced_point_takes_its_place() -> No
     assert result.light_curves.kind.tolist() == [FORCED, DETECTION]
 
 
-@pytest.mark.parametrize("broken", [{"flux_njy": np.nan}, {"flux_err_njy": 0.0}, {"flux_err_njy": np.inf}, {"band": 255}])
+@pytest.mark.parametrize(
+    "broken", [{"flux_njy": np.nan}, {"flux_err_njy": 0.0}, {"flux_err_njy": np.inf}, {"band": 255}]
+)
 def test_a_row_without_a_good_value_costs_only_itself(broken: dict[str, float]) -> None:
     result = one([row(2, flags=FLAG_OWN), row(1, **broken)], 60_002.0)
     assert times(result) == [60_002.0]

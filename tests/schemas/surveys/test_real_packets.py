@@ -109,7 +109,9 @@ def test_ztf_identity_and_metadata_come_through(ztf: tuple[AlertBatch, list[dict
     assert alerts.object_id == [r["objectId"] for r in records]
     assert alerts.schema_version == [r["schemavsn"] for r in records]
     for name in ("drb", "rb", "sgscore1", "distpsnr1", "ndethist", "magpsf", "ssdistnr"):
-        raw = np.array([np.nan if r["candidate"].get(name) is None else r["candidate"][name] for r in records], dtype=float)
+        raw = np.array(
+            [np.nan if r["candidate"].get(name) is None else r["candidate"][name] for r in records], dtype=float
+        )
         raw[np.isin(raw, (-999.0, -99.0, -99_999.0))] = np.nan
         np.testing.assert_array_equal(alerts.field(f"candidate.{name}"), raw.astype(np.float64))
     assert set(alerts.rights.tolist()) == {0}

@@ -41,7 +41,8 @@ def test_a_folder_is_read_recursively_and_other_files_are_listed(tmp_path: Path)
     archive(tmp_path / "night.tar.gz", [("1.avro", container(1)), ("readme.md", b"x"), ("2.avro", container(2))])
     source = FileSource([tmp_path])
     packets = list(source)
-    assert len(packets) == 4 and all(isinstance(packet, Packet) for packet in packets)
+    assert len(packets) == 4
+    assert all(isinstance(packet, Packet) for packet in packets)
     assert len(source.skipped) == 2
     assert source.bytes_read == source.bytes_total > 0
 
@@ -73,14 +74,16 @@ def test_a_broken_archive_is_one_dead_letter_after_what_could_be_read(tmp_path: 
     whole = gzip.compress(payload, mtime=0)
     path.write_bytes(whole[: int(len(whole) * kept)])
     items = list(FileSource([path]))
-    assert isinstance(items[-1], Rejected) and items[-1].reason == "broken_archive"
+    assert isinstance(items[-1], Rejected)
+    assert items[-1].reason == "broken_archive"
     assert sum(isinstance(item, Rejected) and item.reason == "broken_archive" for item in items) == 1
 
 
 def test_what_is_no_archive_is_one_dead_letter(tmp_path: Path) -> None:
     (tmp_path / "n.tar.gz").write_bytes(b"this is no gzip")
     (item,) = FileSource([tmp_path])
-    assert isinstance(item, Rejected) and item.reason == "broken_archive"
+    assert isinstance(item, Rejected)
+    assert item.reason == "broken_archive"
 
 
 def test_a_file_over_the_limit_is_a_dead_letter_with_its_beginning(
@@ -90,7 +93,9 @@ def test_a_file_over_the_limit_is_a_dead_letter_with_its_beginning(
     monkeypatch.setattr(files, "KEPT_OF_TOO_LARGE", 10)
     (tmp_path / "x.bin").write_bytes(bytes(1001))
     (item,) = FileSource([tmp_path])
-    assert isinstance(item, Rejected) and item.reason == "too_large" and len(item.packet.payload) == 10
+    assert isinstance(item, Rejected)
+    assert item.reason == "too_large"
+    assert len(item.packet.payload) == 10
 
 
 def test_a_missing_file_is_named_at_once(tmp_path: Path) -> None:
@@ -102,4 +107,5 @@ def test_a_missing_file_is_named_at_once(tmp_path: Path) -> None:
 def test_an_empty_file_is_a_packet_that_will_not_decode(tmp_path: Path) -> None:
     (tmp_path / "x.avro").write_bytes(b"")
     (item,) = FileSource([tmp_path])
-    assert isinstance(item, Packet) and item.payload == b""
+    assert isinstance(item, Packet)
+    assert item.payload == b""
