@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from streamer.errors import UserError
+from streamer.simulate.files import TRUTH_FILE, write_night
+from streamer.simulate.night import simulate_night
+
+
+@pytest.mark.parametrize(("survey", "suffix"), [("ztf", ".avro"), ("lsst", ".bin")])
+def test_a_night_is_written_with_its_truth(survey: str, suffix: str, tmp_path: Path) -> None:
+    seen: list[int] = []
+    report = write_night(survey, 10.0, 9.0, 11, tmp_path / "night", lambda packet: seen.append(packet.alert_id))
+    files = {path.name: path.read_bytes() for path in (tmp_path / "night").glob(f"*{suffix}")}
+    packets = list(simulate_night(survey, 10.0, 9.0, 11))
+    assert files == {f"{packet.alert_id}{suffix}": packet.payload for packet in packets}
+    assert seen == [packet.alert_id for packet in packets]
+    assert (report.packets, report.bytes) == (90, sum(map(len, files.values())))
+    truth = pq.read_table(tmp_path / "night" / TRUTH_FILE).to_pylist()
+    assert report.objects == len(truth)
+    by_object = {row["object_id"]: row for row in truth}
+    for packet in packets:
+        row = by_object[packet.object_id]
+        assert packet.alert_id in row["alert_ids"]
+        assert (row["survey"], row["type"], row["class"]) == (survey, packet.type, packet.label)
+        assert row["first_mjd_tai"] <= packet.mjd_tai <= row["last_mjd_tai"]
+    assert sum(len(row["alert_ids"]) for row in truth) == 90
+    assert any(row["redshift"] is None for row in truth)
+    assert any(row["redshift"] is not None for row in truth)
+
+
+def test_a_second_night_never_mixes_with_the_first(tmp_path: Path) -> None:
+    write_night("ztf", 1.0, 2.0, 1, tmp_path)
+    with pytest.raises(UserError, match="already holds a simulated night"):
+        write_night("ztf", 1.0, 2.0, 2, tmp_path)
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UserError, match="cannot write to"):
+        write_night("ztf", 1.0, 2.0, 1, tmp_path / "file" / "night")
+
+
+def test_arguments_that_make_no_night_are_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="the rate must be a number above 0"):
+        write_night("ztf", 0.0, 2.0, 1, tmp_path)
