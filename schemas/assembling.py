@@ -174,7 +174,7 @@ def _cut(pool: Any, n_pool: Any, own: Any, at_mjd_tai: Any, is_new: Any, tokens:
             k = order[a]
             if k < own:
                 is_new[k] = _is_new(pool, order, start, end, k, own)
-            if _usable(pool, order, start, end, k, at_mjd_tai) and (best < 0 or _better(pool, k, best)):
+            if _usable(pool, order, start, end, k, at_mjd_tai) and (best < 0 or _better(pool, k, best, own)):
                 best = k
         if best >= 0:
             chosen[count] = best
@@ -250,9 +250,9 @@ def _usable(pool: Any, order: Any, start: Any, end: Any, k: Any, at_mjd_tai: Any
 
 
 @compiled
-def _better(pool: Any, a: Any, b: Any) -> Any:
+def _better(pool: Any, a: Any, b: Any, own: Any) -> Any:
     """Whether row a rather than row b stands for their exposure; a total order, so that arrival does not matter."""
-    if a == 0 or b == 0:  # the alert's own source is the packet's first row
+    if own > 0 and (a == 0 or b == 0):  # the alert's own source is the packet's first row
         return a == 0
     x, y = pool[a], pool[b]
     if x.kind != y.kind:

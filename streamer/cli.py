@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from streamer.errors import UserError
+
+if TYPE_CHECKING:
+    from streamer.settings import Settings
 
 app = typer.Typer(
     name="streamer",
@@ -23,6 +26,10 @@ app = typer.Typer(
 Config = Annotated[
     Path | None,
     typer.Option("--config", metavar="FILE", help="Configuration; without it the defaults hold."),
+]
+Schemas = Annotated[
+    Path | None,
+    typer.Option("--schemas", metavar="DIR", help="Folder of LSST writer schemas, <id>.avsc, beside the known ones."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="The last line on stdout is one JSON object.")]
 
@@ -44,12 +51,7 @@ def replay(
         Path | None,
         typer.Option("--spectra", metavar="FILE.parquet", help="Spectra, each used from its own time on."),
     ] = None,
-    schemas: Annotated[
-        Path | None,
-        typer.Option(
-            "--schemas", metavar="DIR", help="Folder of LSST writer schemas, <id>.avsc, beside the known ones."
-        ),
-    ] = None,
+    schemas: Schemas = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
@@ -59,9 +61,92 @@ def replay(
     become dead letters and never stop a replay.
     """
     from streamer.commands.replay import run_replay
-    from streamer.settings import load_settings
 
-    run_replay(source, out, load_settings(config), spectra, schemas, as_json)
+    run_replay(source, out, _settings(config), spectra, schemas, as_json)
+
+
+@app.command()
+def inspect(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A packet, or an archive of packets.")],
+    schemas: Schemas = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a packet is and holds, or why it cannot be read (exit code 1)."""
+    from streamer.commands.inspect import run_inspect
+
+    raise typer.Exit(0 if run_inspect(file, schemas, as_json) else 1)
+
+
+@app.command()
+def show(
+    name: Annotated[
+        str, typer.Argument(metavar="[SURVEY:]ID", help="An alert id or an object id; SURVEY is ztf or lsst.")
+    ],
+    folder: Annotated[Path, typer.Option("--in", metavar="DIR", help="A folder of results, as replay makes it.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="PNG", help="Where the picture goes; else ID.png in this folder.")
+    ] = None,
+) -> None:
+    """Draw an alert, or the last alert of an object: light curve, cutouts, scores."""
+    from streamer.commands.show import run_show
+
+    run_show(name, folder, out)
+
+
+@app.command()
+def simulate(
+    survey: Annotated[Survey, typer.Option("--survey", help="Whose packets to make.")],
+    rate: Annotated[float, typer.Option("--rate", metavar="R", help="Packets a second.")],
+    duration: Annotated[float, typer.Option("--duration", metavar="S", help="Seconds; R x S packets are made.")],
+    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="Folder for the packets, written unpaced.")],
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="The same seed gives the same night.")] = 0,
+) -> None:
+    """Make a night of packets: schema-valid, with histories that grow as objects come back.
+
+    The sky's time runs faster than the clock. truth.parquet beside the packets says what each object is.
+    """
+    from streamer.commands.simulate import run_simulate
+
+    run_simulate(survey.value, rate, duration, seed, to)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the results.")] = Path("demo-output"),
+    alerts: Annotated[int, typer.Option("--alerts", min=20, help="Alerts of each survey.")] = 1500,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="The same seed gives the same night.")] = 1,
+) -> None:
+    """Run a simulated night of ZTF and LSST alerts through the whole pipeline, and draw its best transients."""
+    from streamer.commands.demo import run_demo
+
+    run_demo(out, alerts, seed)
+
+
+bench = typer.Typer(
+    help="Measure this machine: rates beside fastavro's, and what each stage costs.", no_args_is_help=True
+)
+app.add_typer(bench, name="bench")
+
+BenchData = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="DIR", help="Real packets, laid out as the shared data; else simulated ones."),
+]
+
+
+@bench.command("decode")
+def bench_decode_command(data: BenchData = None, as_json: AsJson = False) -> None:
+    """Decode rates beside fastavro's in the same run."""
+    from streamer.commands.bench import run_bench_decode
+
+    run_bench_decode(data, as_json)
+
+
+@bench.command("pipeline")
+def bench_pipeline_command(data: BenchData = None, as_json: AsJson = False) -> None:
+    """Alerts a second on one core, milliseconds for each stage and kernel, and their ratio."""
+    from streamer.commands.bench import run_bench_pipeline
+
+    run_bench_pipeline(data, as_json)
 
 
 @app.command("check-config")
@@ -77,6 +162,18 @@ def check_config_command(
     text, code = check_config(file, print_default=print_default)
     print(text, file=sys.stderr if code else sys.stdout)
     raise typer.Exit(code)
+
+
+def _settings(config: Path | None) -> Settings:
+    """The configuration's settings, or the defaults."""
+    from streamer.settings import Settings, SettingsError, load_settings
+
+    if config is None:
+        return Settings()
+    try:
+        return load_settings(config)
+    except SettingsError as error:
+        raise UserError(str(error)) from None
 
 
 def main() -> None:

@@ -46,10 +46,10 @@ def open_replay(
         try:
             (out / STATE_FOLDER).mkdir(parents=True, exist_ok=True)
             store = stack.enter_context(open_store(settings, out))
-            sinks: list[Sink] = []
-            for sink in (ParquetSink(out), LanceSink(out), *more_sinks):
+            own: list[Sink] = [ParquetSink(out), LanceSink(out)]
+            sinks = [*own, *more_sinks]
+            for sink in sinks:
                 stack.callback(sink.close)
-                sinks.append(sink)
             dead_letters = AvroDeadLetterSink(out)
             stack.callback(dead_letters.close)
             yield build_pipeline(settings, store, sinks, dead_letters, schemas)
@@ -100,7 +100,7 @@ def build_selections(configured: Sequence[SelectionModel]) -> list[Selection]:
             name=selection.name,
             cuts=tuple(Cut(cut.field, cut.at_least, cut.at_most, cut.missing) for cut in selection.cuts),
             solar_system=selection.solar_system,
-            model=selection.model and LightgbmScore(Path(selection.model.file), selection.model.features),
+            model=LightgbmScore(Path(selection.model.file), selection.model.features) if selection.model else None,
             threshold=selection.model.threshold if selection.model else 0.0,
         )
         for selection in configured

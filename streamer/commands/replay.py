@@ -81,7 +81,7 @@ def import_spectra(store: ObjectStore, path: Path) -> tuple[int, int]:
                 else:
                     by_survey.setdefault(survey, []).append(spectrum)
             for survey, spectra in by_survey.items():
-                store.put_spectra(survey, spectra)
+                store.put_spectra(spectra, survey)
                 known += len(spectra)
     except SpectrumFileError as error:
         store.rollback()
