@@ -230,7 +230,12 @@ def _read(source: Source, schema: str, model: type[R]) -> Iterator[R]:
     name = str(source) if isinstance(source, str | Path) else f"this {schema} container"
     with _opened(source) as file:
         try:
-            for record in fastavro.reader(file, reader_schema=parsed_schema(schema)):
+            container = fastavro.reader(file, reader_schema=parsed_schema(schema))
+            written = container.writer_schema
+            kind = written.get("name") if isinstance(written, dict) else written
+            if kind != parsed_schema(schema)["name"]:
+                raise ValueError(f"it holds {kind}")
+            for record in container:
                 yield model.model_validate(record)
         except ValidationError as error:
             first = error.errors()[0]
