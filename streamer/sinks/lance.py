@@ -42,11 +42,9 @@ class LanceSink:
         try:
             Path(directory).mkdir(parents=True, exist_ok=True)
             self._table = lancedb.connect(str(directory)).create_table(TABLE, schema=EMBEDDINGS_SCHEMA, exist_ok=True)
-            if not self._table.schema.equals(EMBEDDINGS_SCHEMA):
-                raise SinkError(f"{self._file} has other columns than this version writes: use another folder")
             self._known = key_hashes(self._table.search().select(list(KEY)).to_arrow())
         except _FAILURES as error:
-            raise SinkError(f"cannot use {self._file}: {error}") from None
+            raise SinkError(f"cannot use {self._file} ({_line(error)}): move it away, or use another folder") from None
 
     def write(self, scored: ScoredBatch) -> None:
         """Takes a batch."""
@@ -71,7 +69,7 @@ class LanceSink:
             else:
                 self._table.add(rows)
         except _FAILURES as error:
-            raise SinkError(f"cannot write {self._file}: {error}") from None
+            raise SinkError(f"cannot write {self._file}: {_line(error)}") from None
         self._known = np.concatenate([self._known, hashes[~known]])
         self._waiting, self._waiting_rows = [], 0
         self._added = True
@@ -84,7 +82,12 @@ class LanceSink:
         try:
             self._table.optimize(cleanup_older_than=KEEP_FORMER)
         except _FAILURES as error:
-            raise SinkError(f"cannot write {self._file}: {error}") from None
+            raise SinkError(f"cannot write {self._file}: {_line(error)}") from None
+
+
+def _line(error: BaseException) -> str:
+    """LanceDB's messages may go on with a trace."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def key_hashes(rows: pa.Table) -> npt.NDArray[np.uint64]:
