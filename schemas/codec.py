@@ -34,6 +34,9 @@ REASONS: tuple[str, ...] = (
 MAX_BODY_BYTES = 64 << 20
 """Most bytes that a compressed block may unpack to; real packets are below 1 MB."""
 
+MAX_SPLIT_BYTES = 1 << 30
+"""Most bytes of all the containers that one is split into; each has the schema once more."""
+
 FRAME_BYTES = 5
 """Length of Confluent's frame: a zero byte, then the schema id as a big-endian 4-byte number."""
 
@@ -127,10 +130,16 @@ def split_container(payload: bytes) -> list[bytes]:
         return [payload]
     sync = payload[len(header.raw) : len(header.raw) + _SYNC_BYTES]
     containers = []
+    room = MAX_SPLIT_BYTES
     for count, start, end in blocks:
         block = payload[start:end]
         for body in _records(header, block if header.codec == "null" else _inflate(block), count):
             packed = body if header.codec == "null" else _deflate(body)
+            room -= len(header.raw) + len(packed)
+            if room < 0:
+                raise PacketError(
+                    "too_large", f"its records fill more than {MAX_SPLIT_BYTES} bytes, one container each"
+                )
             containers.append(b"".join((header.raw, sync, _varint(1), _varint(len(packed)), packed, sync)))
     return containers
 

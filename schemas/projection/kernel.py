@@ -498,9 +498,9 @@ def run(
                         f, i, s, n = top_f, top_i, top_s, top_n
                     pc += WIDTH
                     continue
-                if value < 0:  # the block's size in bytes follows; its items are read all the same
+                if value < 0:  # the block's size in bytes follows; like fastavro we read its items all the same
                     value = -value
-                    size, after = _length(data, pos, end)
+                    size, after = _varint(data, pos, end)
                     if after < 0:
                         status = size
                         break

@@ -13,9 +13,14 @@ import numpy.typing as npt
 from schemas.projection import kernel
 from schemas.projection.layout import KINDS, Kind, Projection, Table
 
-MAX_CODE = 100_000
-"""Longest program in integers; LSST v11.1 takes about a hundredth. A schema that unfolds beyond it is not compiled."""
+MAX_VALUES = 20_000
+"""Most values that a schema may unfold into; LSST v11.1 has 550. Records named twice can make it grow without end."""
+MAX_CODE = 200_000
+"""Longest program, in integers."""
+MAX_ITEM_BYTES = 1 << 40
+"""Longest fixed type and least size of an item that is reckoned with; packets are far shorter."""
 
+_TYPES = frozenset("null boolean int long float double string bytes fixed enum record error array map union".split())
 _FIXED_BYTES = {"null": 0, "float": 4, "double": 8}
 _LEAF_OF_KIND: dict[Kind, dict[str, int]] = {
     "float": {
@@ -114,21 +119,20 @@ class _Compiler:
         self.open: list[str] = []  # records being walked
         self.depth = 0
         self.sizes: dict[str, int] = {}
+        self.values = 0
 
     def compile(self, schema: Any) -> npt.NDArray[np.int64]:
         root = Place()
-        top_table = None
+        for number, table in enumerate(self.projection.tables):
+            if not table.path:
+                _plant(root, table)
+                self.emit(kernel.TOP_ROW, number)
         for number, table in enumerate(self.projection.tables):
             if table.path:
                 place = _descend(root, table.path)
                 if place.leaf is not None or place.below:
                     raise CannotCompile(f"{'.'.join(table.path)} is both a table and a field")
                 place.table = number
-            else:
-                top_table = number
-        if top_table is not None:
-            _plant(root, self.projection.tables[top_table])
-            self.emit(kernel.TOP_ROW, top_table)
         self.value(schema, root, "the record")
         self.emit(kernel.DONE)
         return np.array(self.code, dtype=np.int64)
@@ -137,7 +141,7 @@ class _Compiler:
         """Adds an instruction; returns its place."""
         place = len(self.code)
         if place > MAX_CODE:
-            raise CannotCompile("the schema unfolds into too many fields")
+            raise CannotCompile("the program is too long")
         self.code += [*words, *([0] * (kernel.WIDTH - len(words)))]
         self.last = place
         return place
@@ -176,6 +180,9 @@ class _Compiler:
 
     def value(self, schema: Any, place: Place, name: str) -> None:
         """Code for one value: keeps what `place` wants of it, skips the rest."""
+        self.values += 1
+        if self.values > MAX_VALUES:
+            raise CannotCompile("the schema unfolds into too many values")
         if isinstance(schema, list):
             self.union(schema, place, name)
             return
@@ -220,7 +227,7 @@ class _Compiler:
                 op = kernel.NULLABLE + self.leaf_op(kind, leaf, name)
                 self.run_of(op, leaf.column, leaf.null_column, 2 * kinds.index("null"))
                 return
-        at = self.emit(kernel.UNION, len(branches))
+        self.emit(kernel.UNION, len(branches))
         targets = len(self.code)
         self.code += [0] * len(branches)
         leave = []
@@ -232,7 +239,6 @@ class _Compiler:
         for jump in leave:
             self.code[jump + 1] = self.here()
         self.last = -1
-        assert self.code[at] == kernel.UNION
 
     def record(self, schema: dict[str, Any], place: Place, name: str) -> None:
         if place.leaf is not None or place.table >= 0:
@@ -273,17 +279,15 @@ class _Compiler:
         if isinstance(schema, str):
             if schema in self.named:
                 return self.resolve(self.named[schema])
-            return schema, schema
+            return _known(schema), schema
         kind = schema["type"]
         if "name" in schema:
             self.named[schema["name"]] = schema
         if isinstance(kind, (dict, list)):
             return self.resolve(kind)
-        if kind == "error":
-            kind = "record"
         if kind in self.named:
             return self.resolve(self.named[kind])
-        return kind, schema
+        return ("record" if kind == "error" else _known(kind)), schema
 
     def least_bytes(self, schema: Any) -> int:
         """Fewest bytes that a value of this type takes."""
@@ -296,7 +300,7 @@ class _Compiler:
             if schema["name"] not in self.sizes:
                 with self.inside(schema["name"]):
                     least = sum(self.least_bytes(inner["type"]) for inner in schema["fields"])
-                self.sizes[schema["name"]] = least
+                self.sizes[schema["name"]] = min(least, MAX_ITEM_BYTES)
             return self.sizes[schema["name"]]
         return _FIXED_BYTES.get(kind, 1)
 
@@ -334,9 +338,16 @@ def _plant(root: Place, table: Table) -> None:
         columns[kind] += 1
 
 
+def _known(kind: Any) -> str:
+    """The name of a type of Avro's own."""
+    if kind not in _TYPES:
+        raise CannotCompile(f"an unknown type {kind!r}")
+    return str(kind)
+
+
 def _size(schema: dict[str, Any]) -> int:
     size = schema["size"]
-    if not isinstance(size, int) or not 0 <= size < 1 << 40:
+    if not isinstance(size, int) or not 0 <= size <= MAX_ITEM_BYTES:
         raise CannotCompile(f"a fixed type of {size} bytes")
     return size
 
