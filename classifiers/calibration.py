@@ -32,6 +32,10 @@ class Calibration:
         """From the numbers in a card."""
         return cls(**card)
 
+    def said(self) -> dict[str, Any]:
+        """What a score says of its calibration."""
+        return {"domain": self.domain, "n": self.objects, "method": self.method}
+
     def scores(self, logits: Float32Array, n_detections: IntArray) -> Float32Array:
         """Calibrated class scores, shape (n, classes), rows summing to 1."""
         temperature = np.exp(self.level + self.slope * np.log(np.maximum(n_detections, 1)))
@@ -116,7 +120,7 @@ class Novelty:
 
 
 def fit_novelty(
-    embedding: Float32Array, label: IntArray, calibration_embedding: Float32Array, kept: int = 12
+    embedding: Float32Array, label: IntArray, calibration_embedding: Float32Array, kept: int = 8
 ) -> Novelty:
     """Class centres and common scatter of the training embeddings; quantiles from the calibration ones."""
     mean = embedding.mean(0).astype(np.float64)

@@ -22,7 +22,7 @@ Progress = Callable[[str], None]
 LABEL_SMOOTHING = 0.05
 """Label smoothing of every loss."""
 
-LIGHT_CURVE_STEPS = 2200
+LIGHT_CURVE_STEPS = 1800
 """Optimiser steps of the light-curve encoder."""
 
 FUSION_STEPS = 1500

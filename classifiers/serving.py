@@ -72,8 +72,8 @@ class BundleClassifier:
         self._trees = lightgbm.Booster(model_file=str(bundle.file(TREES_FILE)))
         self._tree_share = float(card["tree_share"])
         self._calibrated_surveys: list[str] = card["calibration"]["surveys"]
-        self._calibration = [Calibration.from_card(card["calibration"][key]) for key in CALIBRATION_KEYS]
-        self._novelty = Novelty.from_card(card["novelty"])
+        self._calibration = [Calibration.from_card(card["calibration"][group]) for group in EVIDENCE_GROUPS]
+        self._novelty = [Novelty.from_card(card["novelty"][group]) for group in EVIDENCE_GROUPS]
 
     def warm_up(self) -> None:
         """Compiles the kernels and runs the networks once in each shape, so that the first batch is not slow."""
@@ -148,26 +148,24 @@ class BundleClassifier:
     def answer(self, encoded: Encoded, survey: str) -> Predictions:
         """Fuses what the encoders said; calibration and sets only for the surveys that the card supports."""
         n = len(encoded)
-        used: npt.NDArray[np.bool_] = encoded.present.any(1)
+        used: npt.NDArray[np.bool_] = np.logical_or.reduce(encoded.present, axis=1)
         scores, embedding = np.full((n, len(CLASSES)), np.nan, np.float32), np.full((n, 128), np.nan, np.float32)
         novelty, weights = np.full(n, np.nan, np.float32), np.zeros((n, len(MODALITIES)), np.float32)
         sets = np.zeros((n, len(CLASSES)), np.bool_)
         domains: list[dict[str, Any] | None] = [None] * n
-        with_spectrum = encoded.present[:, SPECTRUM]
-        supported = survey in self._calibrated_surveys
+        groups = evidence_group(encoded.present)
         for group, calibration in enumerate(self._calibration):
-            rows = np.flatnonzero(used & (with_spectrum == bool(group)))
+            rows = np.flatnonzero(used & (groups == group))
             if not len(rows):
                 continue
             logits, embedding[rows], weights[rows] = self._fuse(encoded, rows)
             scores[rows] = calibration.scores(logits, encoded.n_detections[rows])
-            novelty[rows] = self._novelty(embedding[rows])
-            if supported:
-                domain = {"domain": calibration.domain, "n": calibration.objects, "method": calibration.method}
-                calibrated = rows[encoded.present[rows, LIGHT_CURVE] | with_spectrum[rows]]
+            novelty[rows] = self._novelty[group](embedding[rows])
+            if survey in self._calibrated_surveys:
+                calibrated = rows[encoded.present[rows][:, (LIGHT_CURVE, SPECTRUM)].any(1)]
                 sets[calibrated] = calibration.sets(scores[calibrated])
                 for i in calibrated.tolist():
-                    domains[i] = domain
+                    domains[i] = calibration.said()
         return Predictions(
             model=self.name,
             version=self.version,
@@ -199,8 +197,13 @@ class BundleClassifier:
         return _in_runs(self._fusion, (encoded.tokens[rows], encoded.logits[rows], present))
 
 
-CALIBRATION_KEYS: tuple[str, str] = ("without_spectrum", "with_spectrum")
-"""Groups of alerts that are calibrated apart, as named in the card."""
+EVIDENCE_GROUPS: tuple[str, ...] = ("light_curve", "alert", "spectrum")
+"""Groups that are calibrated apart: light curve alone; with metadata or cutouts; with a spectrum."""
+
+
+def evidence_group(present: npt.NDArray[np.bool_]) -> IntArray:
+    """Index into `EVIDENCE_GROUPS` of each alert, from which modalities it has, shape (n, modalities)."""
+    return np.where(present[:, SPECTRUM], 2, np.where(present[:, METADATA] | present[:, CUTOUTS], 1, 0))
 
 
 def _session(bundle: Bundle, name: str) -> onnxruntime.InferenceSession:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,15 @@ import numpy as np
 import torch
 
 from classifiers import load_bundle
+from classifiers.alerts import LabelledAlerts
 from classifiers.augment import augmented
 from classifiers.bundle import FUSION_FILE, TREES_FILE, encoder_file
 from classifiers.calibration import Calibration, Novelty, conformal_threshold, fit_novelty, fit_temperature
 from classifiers.card import LIMITS, PRIOR, counts
-from classifiers.data import LabelledCurves
+from classifiers.data import LabelledCurves, LabelledSpectra
 from classifiers.evaluate import evaluate
 from classifiers.export import export_network, worst_difference, write_card
-from classifiers.features import LENGTH_BUCKETS, feature_spec, pool_nights, spec_hash
+from classifiers.features import LENGTH_BUCKETS, cutout_images, feature_spec, metadata_features, pool_nights, spec_hash
 from classifiers.features.cutouts import IMAGE_CHANNELS, IMAGE_SIZE
 from classifiers.features.light_curve import TOKEN_FEATURES
 from classifiers.features.metadata import METADATA_FEATURES
@@ -27,9 +29,9 @@ from classifiers.features.spectra import GRID_BINS, SPECTRUM_CHANNELS
 from classifiers.fitting import Progress
 from classifiers.models.layers import CLASS_COUNT, TOKEN_WIDTH
 from classifiers.networks import CALIBRATE, LONGEST_COPY, TRAIN, Data, Networks, fit_networks, read_data
-from classifiers.serving import BundleClassifier, Encoded
+from classifiers.serving import EVIDENCE_GROUPS, BundleClassifier, Encoded
 from classifiers.trees import class_weights
-from schemas.light_curve import Float32Array
+from schemas.light_curve import Float32Array, IntArray
 from schemas.prediction import EMBEDDING_LENGTH
 from schemas.taxonomy import CLASSES, MODALITIES
 
@@ -114,38 +116,56 @@ def write_networks(networks: Networks, folder: Path) -> dict[str, float]:
 
 
 def calibrate(classifier: BundleClassifier, data: Data, rng: np.random.Generator) -> dict[str, Any]:
-    """Temperatures, set thresholds and novelty from the calibration side, through the code that serves."""
-    side = data.curves.take(np.flatnonzero(data.curve_split == CALIBRATE))
-    many = [_encoded_curves(classifier, side, rng) for _ in range(TEMPERATURE_COPIES)]
-    logits = np.concatenate([classifier.fused_logits(each) for each in many])
-    counts = np.concatenate([each.n_detections for each in many])
-    label = np.tile(side.label, len(many))
-    level, slope = fit_temperature(logits, label, counts, np.sqrt(class_weights(label)), with_slope=True)
-    curves = Calibration(level, slope, 0.0, len(side.label), "ZTF light curves of classified transients", METHOD)
-    one = _encoded_curves(classifier, side, rng)
-    scores = curves.scores(classifier.fused_logits(one), one.n_detections)
-    without = _part(curves, conformal_threshold(scores, side.label))
-
-    spectra = data.spectra.take(np.flatnonzero(data.spectrum_split == CALIBRATE))
-    seen = classifier.blank(len(spectra.label))
-    classifier.add_spectra(seen, np.arange(len(spectra.label)), spectra.spectra)
-    logits = classifier.fused_logits(seen)
-    level, _ = fit_temperature(
-        logits, spectra.label, seen.n_detections, np.sqrt(class_weights(spectra.label)), with_slope=False
-    )
-    objects, first = np.unique(spectra.object_id, return_index=True)
-    spectral = Calibration(level, 0.0, 0.0, len(objects), "SEDM spectra of classified transients", METHOD)
-    scores = spectral.scores(logits[first], seen.n_detections[first])
-    with_spectrum = _part(spectral, conformal_threshold(scores, spectra.label[first]))
-
-    train_side = data.curves.take(np.flatnonzero(data.curve_split == TRAIN))
-    embedding = classifier.answer(_encoded_curves(classifier, train_side, rng), "ztf").embedding
-    novelty = fit_novelty(embedding, train_side.label, classifier.answer(one, "ztf").embedding)
+    """Temperatures, set thresholds and novelty of each evidence group, through the code that serves."""
+    curves = [data.curves.take(np.flatnonzero(data.curve_split == side)) for side in (TRAIN, CALIBRATE)]
+    alerts = [data.alerts.take(np.flatnonzero(data.alert_split == side)) for side in (TRAIN, CALIBRATE)]
+    spectra = [data.spectra.take(np.flatnonzero(data.spectrum_split == side)) for side in (TRAIN, CALIBRATE)]
+    seen = {
+        "light_curve": [
+            Seen(each.label, each.object_id, [_encoded_curves(classifier, each, rng) for _ in range(copies)])
+            for each, copies in zip(curves, (1, TEMPERATURE_COPIES), strict=True)
+        ],
+        "alert": [Seen(each.label, each.alerts.object_id, [_encoded_alerts(classifier, each)]) for each in alerts],
+        "spectrum": [Seen(each.label, each.object_id, [_encoded_spectra(classifier, each)]) for each in spectra],
+    }
+    fitted = {group: _fit_group(classifier, group, *seen[group]) for group in EVIDENCE_GROUPS}
     return {
-        "calibration": {"surveys": ["ztf"], "without_spectrum": without, "with_spectrum": with_spectrum},
-        "novelty": novelty.to_card(),
+        "calibration": {"surveys": ["ztf"], **{group: pair[0] for group, pair in fitted.items()}},
+        "novelty": {group: pair[1] for group, pair in fitted.items()},
     }
 
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Labelled objects of one side as the encoders saw them, once or several times."""
+
+    label: IntArray
+    object_id: list[str]
+    encoded: list[Encoded]
+
+
+def _fit_group(classifier: BundleClassifier, group: str, train: Seen, known: Seen) -> tuple[dict[str, Any], ...]:
+    """The card's calibration and novelty of one evidence group; sets rest on one sighting of each object."""
+    logits = [classifier.fused_logits(each) for each in known.encoded]
+    label = np.tile(known.label, len(logits))
+    n_detections = np.concatenate([each.n_detections for each in known.encoded])
+    level, slope = fit_temperature(
+        np.concatenate(logits), label, n_detections, np.sqrt(class_weights(label)), with_slope=group == "light_curve"
+    )
+    _, first = np.unique(known.object_id, return_index=True)
+    fitted = Calibration(level, slope, 0.0, len(first), DOMAINS[group], METHOD)
+    scores = fitted.scores(logits[0][first], n_detections[first])
+    threshold = conformal_threshold(scores, known.label[first])
+    embeddings = [classifier.answer(side.encoded[0], "ztf").embedding for side in (train, known)]
+    return _part(fitted, threshold), fit_novelty(embeddings[0], train.label, embeddings[1][first]).to_card()
+
+
+DOMAINS: dict[str, str] = {
+    "light_curve": "ZTF light curves of classified transients",
+    "alert": "ZTF alerts of classified transients and catalogued variables",
+    "spectrum": "SEDM spectra of classified transients",
+}
+"""Population on which each evidence group was calibrated."""
 
 METHOD = "temperature, smooth in ln(detections), by class-weighted log loss; sets: marginal split conformal, 90 %"
 """How scores and sets are calibrated, as said in every score."""
@@ -155,6 +175,22 @@ def _encoded_curves(classifier: BundleClassifier, side: LabelledCurves, rng: np.
     """One random truncation of each curve, encoded by the serving code."""
     encoded = classifier.blank(len(side.label))
     classifier.add_light_curves(encoded, pool_nights(augmented(side.curves, LONGEST_COPY, rng)))
+    return encoded
+
+
+def _encoded_alerts(classifier: BundleClassifier, side: LabelledAlerts) -> Encoded:
+    """Alerts at their own time with all that they carry, encoded by the serving code."""
+    encoded = classifier.blank(len(side))
+    classifier.add_light_curves(encoded, pool_nights(side.curves))
+    classifier.add_metadata(encoded, *metadata_features(side.alerts))
+    classifier.add_cutouts(encoded, *cutout_images(side.cutouts))
+    return encoded
+
+
+def _encoded_spectra(classifier: BundleClassifier, side: LabelledSpectra) -> Encoded:
+    """Spectra alone, encoded by the serving code."""
+    encoded = classifier.blank(len(side.label))
+    classifier.add_spectra(encoded, np.arange(len(side.label)), side.spectra)
     return encoded
 
 
@@ -182,8 +218,8 @@ def _mask(shape: tuple[int, ...], rng: np.random.Generator) -> Float32Array:
 def provisional_card(data: Data, networks: Networks, differences: dict[str, float]) -> dict[str, Any]:
     """The card before calibration: temperature 1, empty thresholds, no metrics."""
     neutral = _part(Calibration(0.0, 0.0, 0.0, 0, "none", "none"), 0.0)
-    count = len(CLASSES)
-    width = EMBEDDING_LENGTH
+    blank = np.zeros(EMBEDDING_LENGTH), np.zeros((EMBEDDING_LENGTH, 1)), np.zeros((len(CLASSES), 1))
+    nothing = Novelty(*blank, np.arange(101.0)).to_card()
     kept = {
         "light_curves": counts(data.curves.label, data.curve_split),
         "spectra": counts(data.spectra.label, data.spectrum_split),
@@ -206,8 +242,8 @@ def provisional_card(data: Data, networks: Networks, differences: dict[str, floa
             "seed": SEED,
             "counts": kept,
         },
-        "calibration": {"surveys": [], "without_spectrum": neutral, "with_spectrum": neutral},
-        "novelty": Novelty(np.zeros(width), np.zeros((width, 1)), np.zeros((count, 1)), np.arange(101.0)).to_card(),
+        "calibration": {"surveys": [], **dict.fromkeys(EVIDENCE_GROUPS, neutral)},
+        "novelty": dict.fromkeys(EVIDENCE_GROUPS, nothing),
         "limits": list(LIMITS),
         "worst_difference_torch_to_onnx": {name: float(f"{value:.2g}") for name, value in differences.items()},
     }

@@ -16,7 +16,7 @@ from schemas.taxonomy import CLASSES
 COPIES = 10
 """Changed copies of each training curve, each cut short at random."""
 
-ROUNDS = 120
+ROUNDS = 80
 """Boosting rounds."""
 
 LONGEST = 256
@@ -25,7 +25,7 @@ LONGEST = 256
 PARAMETERS: dict[str, Any] = {
     "objective": "multiclass",
     "num_class": len(CLASSES),
-    "learning_rate": 0.06,
+    "learning_rate": 0.09,
     "num_leaves": 15,
     "min_data_in_leaf": 20,
     "feature_fraction": 0.5,

@@ -43,6 +43,7 @@ def feature_spec() -> dict[str, Any]:
             "channels": list(cutouts.IMAGE_CHANNELS),
             "size": cutouts.IMAGE_SIZE,
             "brightest": cutouts.BRIGHTEST,
+            "largest": cutouts.LARGEST,
             "noise_step": cutouts.NOISE_STEP,
         },
         "spectrum": {
