@@ -1,0 +1,86 @@
+"""A classifier that needs no bundle, and packets that can be bent."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import fastavro
+import numpy as np
+
+from schemas.packet import Coordinates, Packet
+from schemas.prediction import EMBEDDING_LENGTH, Evidence, Predictions
+from schemas.surveys.tables import survey_schema
+from streamer.simulate.night import simulate_night
+
+
+class CountingClassifier:
+    """Answers from the number of detections and the modalities; remembers what it was given, and fails where told."""
+
+    name, version, bundle_hash = "counting", "1", "0"
+
+    def __init__(self, fails_on: set[int] | None = None) -> None:
+        self.evidence: list[Evidence] = []
+        self._fails_on = fails_on or set()
+
+    def classify(self, evidence: Evidence) -> Predictions:
+        if self._fails_on & set(evidence.alerts.alert_id.tolist()):
+            raise ValueError("this alert breaks the classifier")
+        self.evidence.append(evidence)
+        n = len(evidence)
+        scores = np.full((n, 7), 1.0, np.float32)
+        scores[:, 0] += evidence.light_curves.n_detections()
+        modalities = np.ones((n, 4), bool)
+        modalities[:, 2] = [triplet.any for triplet in evidence.cutouts]
+        modalities[:, 3] = [spectrum is not None for spectrum in evidence.spectra]
+        return Predictions(
+            self.name,
+            self.version,
+            self.bundle_hash,
+            scores / scores.sum(1, keepdims=True),
+            np.zeros((n, 7), bool),
+            np.full((n, EMBEDDING_LENGTH), EMBEDDING_LENGTH**-0.5, np.float32),
+            np.zeros(n, np.float32),
+            modalities,
+            np.full((n, 4), 0.25, np.float32),
+            [None] * n,
+            [None] * n,
+        )
+
+
+def night(survey: str, count: int, seed: int = 5) -> list[bytes]:
+    """Payloads of a simulated night."""
+    return [packet.payload for packet in simulate_night(survey, count, 1.0, seed)]
+
+
+def packets(payloads: list[bytes], origin: str = "test") -> list[Packet]:
+    """The payloads as packets, each with coordinates of its own."""
+    return [Packet(Coordinates(origin, "", 0, i), payload, 1.7e9) for i, payload in enumerate(payloads)]
+
+
+def ztf_schema() -> dict[str, Any]:
+    return fastavro.parse_schema(survey_schema("ztf", "4.02"))  # type: ignore[return-value]
+
+
+def write_container(schema: dict[str, Any], record: dict[str, Any]) -> bytes:
+    out = io.BytesIO()
+    fastavro.writer(out, schema, [record])
+    return out.getvalue()
+
+
+def bend_ztf(payload: bytes, change: Callable[[dict[str, Any]], None]) -> bytes:
+    """A ZTF packet with its record changed."""
+    record: dict[str, Any] = next(iter(fastavro.reader(io.BytesIO(payload))))  # type: ignore[assignment]
+    change(record)
+    return write_container(ztf_schema(), record)
+
+
+def bend_lsst(payload: bytes, change: Callable[[dict[str, Any]], None]) -> bytes:
+    """An LSST 11.1 packet with its record changed."""
+    schema = fastavro.parse_schema(survey_schema("lsst", "11.1"))
+    record: dict[str, Any] = fastavro.schemaless_reader(io.BytesIO(payload[5:]), schema, None)  # type: ignore[assignment]
+    change(record)
+    out = io.BytesIO()
+    fastavro.schemaless_writer(out, schema, record)
+    return payload[:5] + out.getvalue()
