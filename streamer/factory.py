@@ -61,7 +61,7 @@ def open_replay(
 
 def open_store(settings: Settings, out: Path) -> SqliteObjectStore:
     """The embedded object store of a results folder; StoreError where it is in use."""
-    return SqliteObjectStore(out / STATE_FOLDER / "objects.sqlite", settings.state.cutouts_max_mb * BYTES_PER_MB)
+    return SqliteObjectStore(out / STATE_FOLDER, settings.state.cutouts_max_mb * BYTES_PER_MB)
 
 
 def build_pipeline(

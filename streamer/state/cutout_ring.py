@@ -27,20 +27,20 @@ class Slot(NamedTuple):
 class CutoutRing:
     """Stamps in a ring of `capacity` bytes: dropping the oldest costs nothing.
 
-    The caller keeps the slots, and `end` (in the transaction that keeps the slots, so that both are undone together).
+    The caller keeps the slots, and with them `capacity` and `end`, in one transaction, so that all are undone together.
     OSError where the file cannot be written.
     """
 
     def __init__(self, path: Path, capacity: int, end: int) -> None:
         self.end = end
         """Bytes ever written: position of the next slot."""
-        self._capacity = capacity
+        self.capacity = capacity
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
 
     @property
     def oldest(self) -> int:
         """Slots before this position are written over."""
-        return self.end - self._capacity
+        return self.end - self.capacity
 
     def write(self, cutouts: Sequence[EncodedCutouts]) -> list[Slot | None]:
         """Writes the stamps of n alerts; None for one without any, or larger than the ring."""
@@ -50,13 +50,13 @@ class CutoutRing:
         for stamps in cutouts:
             science, template, difference = (None if stamp is None else len(stamp) for stamp in stamps)
             size = (science or 0) + (template or 0) + (difference or 0)
-            if size == 0 or size > self._capacity:
+            if size == 0 or size > self.capacity:
                 slots.append(None)
                 continue
-            if self.end % self._capacity + size > self._capacity:
+            if self.end % self.capacity + size > self.capacity:
                 self._write_at(run_start, run)
                 run = []
-                run_start = self.end = -(-self.end // self._capacity) * self._capacity
+                run_start = self.end = -(-self.end // self.capacity) * self.capacity
             checksum = 0
             for stamp in stamps:
                 if stamp is not None:
@@ -72,7 +72,7 @@ class CutoutRing:
         if slot.position < self.oldest:
             return None
         lengths = slot[1:4]
-        held = os.pread(self._file, sum(length or 0 for length in lengths), slot.position % self._capacity)
+        held = os.pread(self._file, sum(length or 0 for length in lengths), slot.position % self.capacity)
         if isal_zlib.crc32(held) != slot.checksum:
             return None
         stamps: list[bytes | None] = []
@@ -88,7 +88,7 @@ class CutoutRing:
 
     def _write_at(self, position: int, run: Sequence[memoryview | bytes]) -> None:
         left = memoryview(b"".join(run))
-        place = position % max(self._capacity, 1)
+        place = position % max(self.capacity, 1)
         while left:
             written = os.pwrite(self._file, left, place)
             left = left[written:]

@@ -20,10 +20,11 @@ from schemas.packet import Coordinates
 from schemas.rows import merge_rows
 from schemas.scored import ScoredBatch
 from schemas.spectrum import Spectrum
+from schemas.surveys.identity import SURVEYS
 from streamer.state.cutout_ring import CutoutRing, Slot
 from streamer.state.packing import alert_batch, last_score, spectrum, spectrum_row
 from streamer.state.store import LastScore, Seen, StoreBusy, StoreError
-from streamer.state.tables import ALERT_UPDATE, SCORE_UPDATE, SURVEYS, open_tables
+from streamer.state.tables import ALERT_UPDATE, SCORE_UPDATE, open_tables
 
 COMPACT_CHUNKS = 16
 """An object's rows are merged into one chunk when it is read in more chunks than this."""
@@ -35,13 +36,14 @@ _KEYS = "(SELECT value FROM json_each(?))"
 class SqliteObjectStore:
     """Keeps objects in the folder `path` (made if absent): `objects.sqlite`, and `cutouts.ring` of a fixed size.
 
-    `cutouts_max_bytes` bounds all cutouts together; a store opened with another bound starts with none. StoreBusy where
-    another process, or another store of this one, has the folder open; StoreError where it cannot be read or written.
+    `cutouts_max_bytes` bounds all cutouts together; the first cutouts put under another bound than before replace all
+    former ones. StoreBusy where another process, or another store of this one, has the folder open; StoreError where it
+    cannot be read or written.
     """
 
     def __init__(self, path: Path | str, cutouts_max_bytes: int) -> None:
         self._path = Path(path)
-        self._capacity = cutouts_max_bytes
+        self._cutouts_max_bytes = cutouts_max_bytes
         self._lock = self._take_lock()
         try:
             self._database = self._open()
@@ -78,18 +80,13 @@ class SqliteObjectStore:
             raise StoreError(f"cannot open the object store {file}: {error}") from None
 
     def _open_ring(self) -> CutoutRing:
-        held = self._one("SELECT capacity, end FROM ring", ())
-        if held is not None and held[0] != self._capacity:
-            for survey in SURVEYS:
-                self._run(f"DELETE FROM cutouts_{survey}", ())
-            held = None
-        if held is None:
-            self._run("INSERT OR REPLACE INTO ring VALUES (1, ?, 0)", (self._capacity,))
+        self._run("INSERT OR IGNORE INTO ring VALUES (1, ?, 0)", (self._cutouts_max_bytes,))
+        capacity, end = self._one("SELECT capacity, end FROM ring", ())
         file = self._path / "cutouts.ring"
         try:
-            ring = CutoutRing(file, self._capacity, held[1] if held else 0)
-            if file.stat().st_size > self._capacity:
-                os.truncate(file, self._capacity)
+            ring = CutoutRing(file, capacity, end)
+            if file.stat().st_size > capacity:
+                os.truncate(file, capacity)
         except OSError as error:
             raise StoreError(f"cannot write {file}: {error.strerror}") from None
         return ring
@@ -99,7 +96,7 @@ class SqliteObjectStore:
         self._has_spectra = {s for s in SURVEYS if self._one(f"SELECT 1 FROM spectra_{s} LIMIT 1", ()) is not None}
         self._names: dict[tuple[str, ...], int] = {}
         self._many_chunks: dict[str, set[str]] = {survey: set() for survey in SURVEYS}
-        self._committed_end = self._ring.end
+        self._committed_ring = (self._ring.capacity, self._ring.end)
 
     def __enter__(self) -> Self:
         return self
@@ -113,16 +110,17 @@ class SqliteObjectStore:
 
     def commit(self) -> None:
         """Makes all since `begin` lasting, together."""
-        if self._ring.end != self._committed_end:
-            self._write("UPDATE ring SET end = ?", [(self._ring.end,)])
+        ring = (self._ring.capacity, self._ring.end)
+        if ring != self._committed_ring:
+            self._write("UPDATE ring SET capacity = ?, end = ?", [ring])
         self._run("COMMIT", ())
-        self._committed_end = self._ring.end
+        self._committed_ring = ring
 
     def rollback(self) -> None:
         """Undoes all since `begin`; does nothing where no transaction is open."""
         if self._database.in_transaction:
             self._run("ROLLBACK", ())
-            self._ring.end = self._committed_end
+            self._ring.capacity, self._ring.end = self._committed_ring
             self._load()
 
     def close(self) -> None:
@@ -320,6 +318,10 @@ class SqliteObjectStore:
     def put_cutouts(self, survey: str, alert_ids: IntArray, cutouts: Sequence[EncodedCutouts]) -> None:
         """Keeps the stamps of n alerts as sent, up to the store's size for all of them, the oldest dropped first."""
         table = self._table("cutouts", survey)
+        if self._ring.capacity != self._cutouts_max_bytes:
+            for other in SURVEYS:
+                self._write(f"DELETE FROM cutouts_{other}", [()])
+            self._ring.capacity, self._ring.end = self._cutouts_max_bytes, 0
         ids = alert_ids.tolist()
         query = f"SELECT alert_id FROM {table} WHERE position >= ? AND alert_id IN {_KEYS}"
         held = {row[0] for row in self._all(query, (self._ring.oldest, json.dumps(ids)))}

@@ -5,14 +5,11 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from schemas.light_curve import WAVELENGTH_AA
+from schemas.surveys.identity import SURVEYS
 from streamer.state.store import StoreError
 
 LAYOUT = 1
 """Version of the tables below, kept in the file (`PRAGMA user_version`)."""
-
-SURVEYS: tuple[str, ...] = tuple(WAVELENGTH_AA)
-"""Each survey has tables of its own: ids share no key space, and one-column keys are the fastest."""
 
 _PAGES = """
 PRAGMA journal_mode = WAL;
@@ -27,6 +24,7 @@ CREATE TABLE IF NOT EXISTS ring (
 CREATE TABLE IF NOT EXISTS metadata_names (id INTEGER PRIMARY KEY, names TEXT NOT NULL UNIQUE);
 """
 
+# Each survey has tables of its own: ids share no key space, and keys of one column are the fastest.
 _SURVEY_TABLES = """
 CREATE TABLE IF NOT EXISTS seen_{s} (
     alert_id INTEGER PRIMARY KEY, processed_mjd_tai REAL NOT NULL, coordinates TEXT NOT NULL);

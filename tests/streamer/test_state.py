@@ -94,14 +94,21 @@ def test_another_process_is_refused_in_one_line(tmp_path: Path) -> None:
     assert other.stderr.splitlines()[-1].startswith("streamer.state.store.StoreBusy: the object store")
 
 
-def test_another_bound_for_cutouts_starts_with_none(tmp_path: Path) -> None:
+def test_another_bound_loses_no_cutouts_until_some_are_put_under_it(tmp_path: Path) -> None:
+    large = (b"x" * 900, None, None)
     with SqliteObjectStore(tmp_path, 1000) as store:
-        put(store, lambda s: s.put_cutouts("ztf", np.array([1]), [(b"x" * 900, None, None)]))
+        put(store, lambda s: s.put_cutouts("ztf", np.array([1]), [large]))
     with SqliteObjectStore(tmp_path, 100) as store:
+        assert store.cutouts("ztf", 1) == large
+        store.begin()
+        store.put_cutouts("lsst", np.array([2]), [STAMPS])
+        store.rollback()
+    with SqliteObjectStore(tmp_path, 100) as store:
+        put(store, lambda s: s.put_cutouts("lsst", np.array([2]), [STAMPS]))
         assert store.cutouts("ztf", 1) is None
-        assert (tmp_path / "cutouts.ring").stat().st_size <= 100
-        put(store, lambda s: s.put_cutouts("ztf", np.array([1]), [STAMPS]))
-        assert store.cutouts("ztf", 1) == STAMPS
+        assert store.cutouts("lsst", 2) == STAMPS
+    SqliteObjectStore(tmp_path, 100).close()
+    assert (tmp_path / "cutouts.ring").stat().st_size <= 100
 
 
 def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
