@@ -65,7 +65,7 @@ def draw_stamps(
     sigma = seeing_sigma_px(field, exposure)
     limit = 10.0 ** ((31.4 - field.limit_mag()[k, exposure]) / 2.5)
     # Optimal PSF photometry on white noise s: error = s * sqrt(4 pi) * sigma (e.g. King 1983, PASP 95, 163).
-    noise = limit / 5.0 / (np.sqrt(4.0 * np.pi) * sigma) / njy_per_unit
+    noise = field.survey.stamp_noise * limit / 5.0 / (np.sqrt(4.0 * np.pi) * sigma) / njy_per_unit
     still = (_points(side, centre_px, sigma) * _column(o.counterpart_njy[k, band] / njy_per_unit)).astype(np.float32)
     still += _galaxies(side, centre_px, sigma, field, k, band, njy_per_unit)
     flux = field.flux_njy[k, exposure] / njy_per_unit

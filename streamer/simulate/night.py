@@ -42,7 +42,7 @@ def simulate_night(
     """The `rate_per_s * duration_s` packets of a night of `survey` ('ztf' or 'lsst').
 
     Rate and duration only set how many: nothing here waits. The sky's time runs faster than the clock, so that objects
-    come back over up to 60 nights and their histories grow. The same arguments give the same bytes. Raises ValueError
+    come back over up to 30 nights and their histories grow. The same arguments give the same bytes. Raises ValueError
     as `check_night` does.
     """
     check_night(survey, rate_per_s, duration_s, seed)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.light_curve import BANDS, FloatArray, IntArray
-from streamer.simulate.observing import SURVEYS, Exposures, Survey, draw_exposures, start_mjd
+from streamer.simulate.observing import NIGHTS, SURVEYS, Exposures, Survey, draw_exposures, start_mjd
 from streamer.simulate.populations import GALAXY, NUCLEUS, STAR, Curves, Population, deal, host_colours
 
 BoolArray = npt.NDArray[np.bool_]
@@ -121,7 +121,7 @@ def draw_field(survey_name: str, seed: int, index: int, packets: int, mixture: t
     """A field that sends at least `packets` alerts, one object in `PACKETS_PER_OBJECT` or as many as that takes."""
     survey = SURVEYS[survey_name]
     rng = np.random.default_rng([seed, _SURVEY_KEY[survey_name], index])
-    first_mjd = start_mjd(seed) + 60.0 * index
+    first_mjd = start_mjd(seed) + NIGHTS * index
     exposures = draw_exposures(rng, survey, first_mjd)
     ra = float(rng.uniform(0.0, 360.0))
     dec = float(rng.uniform(-20.0, 60.0) if survey_name == "ztf" else rng.uniform(-60.0, 0.0))
