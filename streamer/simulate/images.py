@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.light_curve import Float32Array, FloatArray, IntArray
+from streamer.simulate.populations import COSMIC_RAY, DIPOLE
 from streamer.simulate.scene import Field
 
 STAMP_PIXELS = {"ztf": 63, "lsst": 30}
@@ -15,8 +16,6 @@ STAMP_PIXELS = {"ztf": 63, "lsst": 30}
 
 TEMPLATE_SKY_RATIO = 0.25
 """Noise of the reference image over that of one exposure."""
-
-DIPOLE, COSMIC_RAY, BAD_COLUMN = 1, 2, 3
 
 _DISC_WEIGHT = np.array([0.00797563, 0.0982565, 0.43796452, 0.45580335])
 _DISC_SIGMA = np.array([0.11808665, 0.32970817, 0.69881985, 1.31632094])

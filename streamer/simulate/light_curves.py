@@ -52,7 +52,7 @@ def magnetar(days: FloatArray, spin_down_days: FloatArray, diffusion_days: Float
     """A superluminous supernova heated by a magnetar since explosion (0 days), 1 at peak, (n, times).
 
     Arnett's diffusion of a magnetar's spin-down power 1 / (1 + t/tp)^2, as in Inserra et al. 2013 (ApJ 770, 128),
-    equation 1 of its appendix with full trapping: L(t) = exp(-(t/tm)^2) * integral of 2 P(x) x/tm^2 exp((x/tm)^2) dx.
+    with full trapping: L(t) = exp(-(t/tm)^2) * integral of 2 P(x) x/tm^2 exp((x/tm)^2) dx.
     """
     grid = np.linspace(0.0, 400.0, 801)
     x = grid / diffusion_days
@@ -71,7 +71,7 @@ def magnetar(days: FloatArray, spin_down_days: FloatArray, diffusion_days: Float
 def tidal_disruption(days: FloatArray, rise_days: FloatArray, decay_days: FloatArray) -> FloatArray:
     """A tidal disruption event about its peak (0 days), 1 there, (n, times).
 
-    Van Velzen et al. 2021 (ApJ 908, 4), section 4: Gaussian rise, then ((t + t0) / t0)^(-5/3).
+    Van Velzen et al. 2021 (ApJ 908, 4): Gaussian rise, then ((t + t0) / t0)^(-5/3).
     """
     rise = np.exp(-0.5 * (days / rise_days) ** 2)
     fall = (np.maximum(days, 0.0) / decay_days + 1.0) ** (-5.0 / 3.0)
@@ -97,15 +97,15 @@ def damped_random_walk(
     return walk
 
 
-def dwarf_nova(days: FloatArray, plateau_days: FloatArray, decay_days_per_mag: FloatArray) -> FloatArray:
+def dwarf_nova(days: FloatArray, plateau_days: FloatArray, fall_days: FloatArray) -> FloatArray:
     """A cataclysmic variable's outburst in units of its amplitude in magnitudes, 0 (quiet) to 1, (n, times).
 
     The textbook outburst of Warner 1995 (Cataclysmic Variable Stars, chapter 3): a rise within a day, a flat top, and
-    a fall linear in magnitude at Bailey's rate, 0.53 P^0.84 days a magnitude for an orbital period P in hours.
-    `decay_days_per_mag` is that rate times the amplitude, so that the fall ends at 0.
+    a fall linear in magnitude over `fall_days`: the amplitude times Bailey's rate, 0.53 P^0.84 days a magnitude for an
+    orbital period of P hours.
     """
     rise = np.clip(days + 1.0, 0.0, 1.0)
-    fall = np.clip(1.0 - (days - plateau_days) / decay_days_per_mag, 0.0, 1.0)
+    fall = np.clip(1.0 - (days - plateau_days) / fall_days, 0.0, 1.0)
     return np.minimum(rise, fall)
 
 

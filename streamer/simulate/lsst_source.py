@@ -9,6 +9,7 @@ import numpy as np
 from schemas.light_curve import BANDS, FloatArray, IntArray
 from schemas.surveys.tables import survey_schema
 from streamer.simulate.images import TEMPLATE_SKY_RATIO
+from streamer.simulate.populations import BAD_COLUMN, COSMIC_RAY, DIPOLE
 from streamer.simulate.scene import Field
 
 VERSION = "11.1"
@@ -137,7 +138,7 @@ class Sources:
         snr = np.abs(flux) / error
         bogus = o.artefact[k] > 0
         doubt = np.where(bogus, rng.beta(4.0, 1.5, n), rng.beta(1.2, 8.0, n) * np.minimum(9.0 / snr, 1.0))
-        dipole = o.artefact[k] == 1
+        dipole = o.artefact[k] == DIPOLE
         mean = np.abs(flux) * 3.0
 
         def fitted(column: FloatArray) -> list[float | None]:
@@ -207,7 +208,7 @@ class Sources:
         field, o = self._field, self._field.objects
         n = len(k)
         psf = (field.exposures.seeing_arcsec[exposure] / 2.355) ** 2
-        moment = np.where(o.artefact[k] == 2, 0.3, 1.0) * psf
+        moment = np.where(o.artefact[k] == COSMIC_RAY, 0.3, 1.0) * psf
         snr = np.abs(field.flux_njy[k, exposure]) / field.error_njy[k, exposure]
         extended = np.where(o.artefact[k] > 0, rng.beta(2.0, 2.0, n), rng.beta(1.0, 4.0, n))
         return {
@@ -219,9 +220,9 @@ class Sources:
             "ixyPSF": psf * 0.02,
             "extendedness": extended,
             "bboxSize": np.rint(8.0 + 8.0 * np.log10(snr)).astype(np.int64) * 2,
-            "pixelFlags_cr": o.artefact[k] == 2,
-            "pixelFlags_crCenter": o.artefact[k] == 2,
-            "pixelFlags_interpolated": o.artefact[k] == 3,
+            "pixelFlags_cr": o.artefact[k] == COSMIC_RAY,
+            "pixelFlags_crCenter": o.artefact[k] == COSMIC_RAY,
+            "pixelFlags_interpolated": o.artefact[k] == BAD_COLUMN,
         }
 
     def forced_record(self, k: int, exposure: int) -> Record:

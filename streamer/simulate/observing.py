@@ -123,8 +123,8 @@ def draw_exposures(rng: np.random.Generator, survey: Survey, first_mjd: float) -
         depth = np.asarray(LSST_DEPTH_MAG)[band]
         seeing = 0.85 * rng.lognormal(0.0, 0.15, n)
         loss = 2.5 * np.log10(seeing / 0.7) - rng.normal(0.0, 0.1, n)
-    # The Moon takes most from the blue: up to 1.2 mag in u and g when full (synodic month 29.53 d, new at MJD 60990.3).
-    full = 0.5 * (1.0 - np.cos(2.0 * np.pi * (mjd - 60_990.3) / 29.53))
+    # The Moon takes most from the blue: up to 1.2 mag in u and g when full (synodic month 29.53 d, new at MJD 61000.3).
+    full = 0.5 * (1.0 - np.cos(2.0 * np.pi * (mjd - 61_000.3) / 29.53))
     moon = full * np.array([1.2, 1.1, 0.7, 0.4, 0.2, 0.1])[band]
     emitted_from = int(np.searchsorted(mjd, first_mjd))
     return Exposures(mjd, band, depth - loss - moon, seeing, np.repeat(seen, 2).astype(np.int64), emitted_from)

@@ -12,7 +12,7 @@ from schemas.light_curve import BANDS, FloatArray, IntArray
 from streamer.simulate import fits_stamps
 from streamer.simulate.images import STAMP_PIXELS, Stamps, draw_stamps
 from streamer.simulate.packet import SimulatedPacket
-from streamer.simulate.scene import Field, chunks, lives_on_star
+from streamer.simulate.scene import Field, chunks
 from streamer.simulate.wire import PRESENT, ContainerFraming, RecordWriter, encode_array, encode_bytes, encode_long
 from streamer.simulate.ztf_candidate import Candidates
 
@@ -40,7 +40,6 @@ class ZtfPackets:
         self._limit_rows: dict[tuple[int, int], bytes] = {}
         self._forced_rows: dict[tuple[int, int], bytes] = {}
         self._moving = np.any(field.objects.motion_arcsec_per_day != 0.0, axis=1)
-        self._on_star = lives_on_star(field)
 
     def packets(self) -> Iterator[SimulatedPacket]:
         """The alerts of the field's nights; earlier detections only enter their objects' histories."""

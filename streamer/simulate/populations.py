@@ -15,6 +15,9 @@ from streamer.simulate.observing import Exposures, Survey
 GALAXY, NUCLEUS, STAR, NOTHING = "galaxy", "nucleus", "star", "nothing"
 """Where a class lives: away from a galaxy's centre, at it, on a star of its own, or nowhere."""
 
+DIPOLE, COSMIC_RAY, BAD_COLUMN = 1, 2, 3
+"""What a bogus detection shows; 0 is a source."""
+
 _R_AA = 6300.0
 """Wavelength at which peak magnitudes are drawn [angstrom]."""
 
@@ -239,7 +242,7 @@ def _bogus(rng: np.random.Generator, n: int, survey: Survey, exposures: Exposure
         )
     epoch = exposures.mjd_tai[when[:, 0]]
     curves = _staying(flux, np.full(n, np.nan), epoch)
-    curves.extra = {"artefact": rng.integers(1, 4, n).astype(np.float64)}
+    curves.extra = {"artefact": rng.integers(DIPOLE, BAD_COLUMN + 1, n).astype(np.float64)}
     return curves
 
 

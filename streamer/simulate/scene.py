@@ -54,7 +54,7 @@ class Objects:
     """(K, 2)"""
     epoch_mjd: FloatArray
     artefact: IntArray
-    """0 a source; 1 dipole, 2 cosmic ray, 3 bad column."""
+    """0 a source, else `populations.DIPOLE`, `COSMIC_RAY` or `BAD_COLUMN`."""
     h_mag: FloatArray
     helio_au: FloatArray
     topo_au: FloatArray
@@ -243,9 +243,8 @@ def _observe(rng: np.random.Generator, field: Field) -> Field:
     field.error_njy = np.sqrt(sky**2 + light * survey.njy_per_electron + (0.01 * field.flux_njy) ** 2)
     field.flux_njy = field.flux_njy + field.error_njy * rng.standard_normal(sky.shape)
     bright_enough = np.abs(field.flux_njy) >= DETECTION_SNR * field.error_njy
-    bogus = np.array([field.mixture[i].type == "bogus" for i in o.kind])
     # What never was a source is found only where it was put, not by chance in the noise.
-    by_chance = bogus[:, None] & (np.abs(field.flux_njy) < 5.5 * field.error_njy)
+    by_chance = (o.artefact > 0)[:, None] & (np.abs(field.flux_njy) < 5.5 * field.error_njy)
     field.detected = field.covered & bright_enough & ~by_chance
     return field
 

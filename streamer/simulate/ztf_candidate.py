@@ -8,7 +8,8 @@ import numpy as np
 
 from schemas.light_curve import BANDS, FloatArray, IntArray
 from schemas.times import MJD_UNIX_EPOCH, SECONDS_PER_DAY, unix_from_mjd_tai
-from streamer.simulate.scene import Field, lives_on_star
+from streamer.simulate.populations import COSMIC_RAY, DIPOLE
+from streamer.simulate.scene import Field
 from streamer.simulate.ztf_catalogue import MISSING, Catalogue
 
 FILTER_ID = {"g": 1, "r": 2, "i": 3}
@@ -46,10 +47,10 @@ class Candidates:
         self._reference_jd = self._jd[0] - rng.uniform(900.0, 1900.0)
         self._date = _dates(self._jd)
         self._name = int(rng.integers(26**7))
-        self._star = lives_on_star(field)
         self._catalogue = Catalogue(field)
         detections = np.cumsum(field.detected, axis=1)
-        steady = np.array([field.population(i).type in ("AGN", "RR Lyrae", "CV") for i in range(len(detections))])
+        # What has a counterpart in the reference image had varied before.
+        steady = field.objects.counterpart_njy.max(axis=1) > 0.0
         rate = field.detected.sum(axis=1) / np.maximum(field.covered.sum(axis=1), 1)
         self._before = np.where(steady, rate * field.objects.covered_before, 0.0).astype(np.int64)
         self._detections = detections + self._before[:, None]
@@ -201,11 +202,11 @@ class Candidates:
         bogus = o.artefact[k] > 0
         snr = np.abs(field.flux_njy[k, exposure]) / field.error_njy[k, exposure]
         seeing = field.exposures.seeing_arcsec[exposure]
-        fwhm = np.where(o.artefact[k] == 2, rng.uniform(0.9, 1.3, n), seeing / 1.01 * rng.normal(1.0, 0.08, n))
+        fwhm = np.where(o.artefact[k] == COSMIC_RAY, rng.uniform(0.9, 1.3, n), seeing / 1.01 * rng.normal(1.0, 0.08, n))
         elongation = np.where(bogus, rng.uniform(1.2, 2.2, n), 1.0 + rng.gamma(2.0, 0.06, n))
         minor = fwhm / 2.9 * rng.normal(1.0, 0.06, n)
         doubt = np.where(bogus, rng.beta(5.0, 1.2, n), rng.beta(1.2, 14.0, n) * np.minimum(8.0 / snr, 1.0))
-        sum_ratio = np.where(o.artefact[k] == 1, rng.uniform(0.15, 0.7, n), 1.0 - rng.beta(1.0, 14.0, n))
+        sum_ratio = np.where(o.artefact[k] == DIPOLE, rng.uniform(0.15, 0.7, n), 1.0 - rng.beta(1.0, 14.0, n))
         rms = snr * rng.uniform(0.5, 0.7, n)
         return {
             "chipsf": np.where(bogus, rng.lognormal(2.0, 0.8, n), rng.lognormal(0.1, 0.25, n) + snr**2 * 1e-3),
