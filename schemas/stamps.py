@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,6 +15,9 @@ from schemas.cutout import STAMPS, CutoutTriplet
 MAX_STAMP_BYTES = 16 << 20
 """Most bytes that a stamp may unpack to; ZTF's are 20 kB, LSST's below 100 kB."""
 
+MAX_HEADER_BYTES = 100 * 2880
+"""Longest FITS header that is searched for its end."""
+
 HUGE = 1e30
 """Pixels beyond this size are no flux (ZTF writes 3.4e38 where the template is saturated): they become NaN."""
 
@@ -26,9 +28,10 @@ Stamp = npt.NDArray[np.float32]
 
 _BLOCK = 2880  # FITS: headers and data come in blocks of this many bytes
 _CARD = 80
+_FIRST_CARDS = 10 * _CARD  # FITS: SIMPLE, BITPIX, NAXIS and NAXISn come first, in this order
 _DTYPE = {-64: ">f8", -32: ">f4", 8: "u1", 16: ">i2", 32: ">i4", 64: ">i8"}
+_SCALING = frozenset((b"BSCALE  ", b"BZERO   ", b"BLANK   "))
 _GZIP_MAGIC = b"\x1f\x8b"
-_END = re.compile(rb"END {77}")
 
 
 class StampError(Exception):
@@ -52,15 +55,13 @@ class _Image:
     data_start: int
 
 
-def read_stamp(encoded: memoryview | bytes, survey: str) -> Stamp:
+def read_stamp(encoded: memoryview | bytes) -> Stamp:
     """The primary image of a stamp, shape (height, width), in the survey's own units (ZTF: DN, LSST: nJy).
 
     Pixels that are not finite, beyond `HUGE` or blank become NaN. Raises StampError where the stamp cannot be read:
-    gzip or FITS damaged or cut short, no image, more than `MAX_STAMP_BYTES`. `survey` is ztf or lsst; either's stamps
-    may be gzipped or plain.
+    gzip or FITS damaged or cut short, no image, more than `MAX_STAMP_BYTES`. Gzip is known by its first bytes.
     """
-    pixels, _ = _pixels(_unpack(encoded))
-    return pixels
+    return _pixels(_unpack(encoded))[0]
 
 
 def read_triplet(encoded: EncodedCutouts, survey: str) -> tuple[CutoutTriplet, int]:
@@ -78,7 +79,7 @@ def read_triplet(encoded: EncodedCutouts, survey: str) -> tuple[CutoutTriplet, i
             stamps.append(None)
             continue
         try:
-            pixels, huge = _pixels(_unpack(packed))
+            pixels, huge, flaws = _pixels(_unpack(packed))
         except StampError:
             quality |= QUALITY_BIT["cutout_unreadable"]
             stamps.append(None)
@@ -89,18 +90,8 @@ def read_triplet(encoded: EncodedCutouts, survey: str) -> tuple[CutoutTriplet, i
             quality |= QUALITY_BIT["cutout_odd_size"]
         if huge and name == "template":
             quality |= QUALITY_BIT["saturated"]
-        quality |= _blemishes(pixels)
+        quality |= flaws
     return CutoutTriplet(survey, stamps[0], stamps[1], stamps[2]), quality
-
-
-def _blemishes(pixels: Stamp) -> int:
-    """Bits for NaN and for stamps without any flux."""
-    # The largest pixel tells both: NaN runs through, and a stamp of zeros alone has 0 as its largest and least.
-    largest = pixels.max()
-    if np.isnan(largest):
-        empty = not np.any(np.nan_to_num(pixels))
-        return QUALITY_BIT["nan_pixels"] | (QUALITY_BIT["cutout_empty"] if empty else 0)
-    return QUALITY_BIT["cutout_empty"] if largest == 0 and pixels.min() == 0 else 0
 
 
 def _unpack(encoded: memoryview | bytes) -> memoryview | bytes:
@@ -119,62 +110,65 @@ def _unpack(encoded: memoryview | bytes) -> memoryview | bytes:
     return unpacked
 
 
-def _pixels(fits: memoryview | bytes) -> tuple[Stamp, bool]:
-    """The primary image as float32, and whether it held pixels beyond `HUGE`."""
-    image = _parse_header(_header(fits))
+def _pixels(fits: memoryview | bytes) -> tuple[Stamp, bool, int]:
+    """The primary image as float32, whether it held pixels beyond `HUGE`, and bits for NaN and for no flux at all."""
+    image = _header(fits)
     count = image.height * image.width
     if count * np.dtype(image.dtype).itemsize > len(fits) - image.data_start:
         raise StampError("FITS: the image is cut short")
-    stored = np.frombuffer(fits, dtype=image.dtype, count=count, offset=image.data_start)
+    stored = np.frombuffer(fits, image.dtype, count, image.data_start)
     if image.dtype == ">f4" and image.scale == 1 and image.zero == 0:
         pixels = stored.astype(np.float32)
     else:
-        values = stored.astype(np.float64) * image.scale + image.zero
-        if image.blank is not None and stored.dtype.kind != "f":
-            values[stored == image.blank] = np.nan
-        with np.errstate(over="ignore"):  # what is too large for float32 is beyond HUGE as well
+        with np.errstate(over="ignore", invalid="ignore"):  # too large for float32 is beyond HUGE as well
+            values = stored.astype(np.float64) * image.scale + image.zero
+            if image.blank is not None and stored.dtype.kind != "f":
+                values[stored == image.blank] = np.nan
             pixels = values.astype(np.float32)
-    huge = False
-    # One dot product finds the rare stamp with pixels to mend: it is not finite where any pixel is not, or is huge.
-    with np.errstate(over="ignore", invalid="ignore"):
-        suspect = not np.isfinite(np.dot(pixels, pixels))
-    if suspect:
-        with np.errstate(invalid="ignore"):
-            beyond = np.abs(pixels) > HUGE
-        huge = bool(beyond.any())
-        pixels[beyond] = np.nan
-    return pixels.reshape(image.height, image.width), huge
+    huge, flaws = _mend(pixels)
+    return pixels.reshape(image.height, image.width), huge, flaws
 
 
-def _header(fits: memoryview | bytes) -> bytes:
-    """The primary header, whole blocks, from the stamp's own bytes."""
-    for end in range(_BLOCK, len(fits) + 1, _BLOCK):
-        block = bytes(fits[end - _BLOCK : end])
-        # Looked for at the start of cards only, since a comment may hold the word.
-        place = block.rfind(b"END" + b" " * (_CARD - 3))
-        if place >= 0 and place % _CARD == 0:
-            return bytes(fits[:end])
-        if end >= MAX_STAMP_BYTES:
-            break
+def _mend(pixels: Stamp) -> tuple[bool, int]:
+    """Turns what is no flux into NaN, in place; whether any was beyond `HUGE`, and the bits of what is left."""
+    least, most = pixels.min(), pixels.max()  # NaN runs through both
+    if least > -HUGE and most < HUGE:
+        return False, QUALITY_BIT["cutout_empty"] if least == most == 0 else 0
+    beyond = np.abs(pixels) > HUGE
+    pixels[beyond] = np.nan
+    empty = not np.any(np.nan_to_num(pixels))
+    return bool(beyond.any()), QUALITY_BIT["nan_pixels"] | (QUALITY_BIT["cutout_empty"] if empty else 0)
+
+
+def _header(fits: memoryview | bytes) -> _Image:
+    """What the primary header says; it may fill several blocks."""
+    scaled = False
+    for block_start in range(0, min(len(fits), MAX_HEADER_BYTES), _BLOCK):
+        block = bytes(fits[block_start : block_start + _BLOCK])
+        for place in range(0, len(block), _CARD):
+            keyword = block[place : place + 8]
+            if keyword == b"END     ":
+                # LSST's differ from stamp to stamp in their WCS; how pixels are stored stands in the first cards.
+                length = block_start + place if scaled else min(block_start + place, _FIRST_CARDS)
+                return _parse_cards(bytes(fits[:length]), block_start + _BLOCK)
+            scaled = scaled or keyword in _SCALING
     raise StampError("FITS: the header has no END")
 
 
 @lru_cache(maxsize=256)
-def _parse_header(header: bytes) -> _Image:
-    """Reads the cards that say how the image is stored; equal headers are parsed once."""
+def _parse_cards(header: bytes, data_start: int) -> _Image:
+    """Reads the cards that say how the image is stored; equal cards are parsed once."""
+    if not header.startswith(b"SIMPLE  ="):
+        raise StampError("FITS: does not begin with SIMPLE")
     cards: dict[bytes, bytes] = {}
     for place in range(0, len(header), _CARD):
         card = header[place : place + _CARD]
         if card[8:10] == b"= ":
             cards.setdefault(card[:8].rstrip(), card[10:].split(b"/")[0].strip())
-        elif card.startswith(b"END "):
-            break
-    if not header.startswith(b"SIMPLE  ="):
-        raise StampError("FITS: does not begin with SIMPLE")
     try:
         axes = int(cards[b"NAXIS"])
         bits = int(cards[b"BITPIX"])
-        sides = [int(cards[b"NAXIS%d" % axis]) for axis in range(1, axes + 1)] if 0 <= axes <= 9 else []
+        sides = [int(cards[b"NAXIS%d" % axis]) for axis in range(1, axes + 1)] if 0 <= axes <= 4 else []
         scale = _number(cards.get(b"BSCALE", b"1"))
         zero = _number(cards.get(b"BZERO", b"0"))
         blank = int(cards[b"BLANK"]) if b"BLANK" in cards else None
@@ -188,7 +182,7 @@ def _parse_header(header: bytes) -> _Image:
         raise StampError(f"FITS: no image of two axes (axes: {sides})")
     if bits not in _DTYPE:
         raise StampError(f"FITS: BITPIX {bits}")
-    return _Image(sides[1], sides[0], _DTYPE[bits], scale, zero, blank, len(header))
+    return _Image(sides[1], sides[0], _DTYPE[bits], scale, zero, blank, data_start)
 
 
 def _number(text: bytes) -> float:
