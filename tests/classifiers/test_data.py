@@ -1,0 +1,89 @@
+"""What must hold of the labelled data that train and test the classifiers."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from classifiers.alerts import read_ztf_alerts
+from classifiers.augment import augmented, first_detections
+from classifiers.data import SPLITS, read_light_curves, read_spectra, split_of
+from schemas.taxonomy import CLASSES
+from tests.classifiers import made_up
+
+
+def write_curves(folder: Path, rows: list[dict[str, Any]]) -> None:
+    usual = {"source": "made up", "label": "SN I", "isdiffpos": None}
+    pq.write_table(pa.Table.from_pylist([{**usual, **row} for row in rows]), folder / "light_curves.parquet")
+
+
+def test_the_side_of_an_object_follows_from_its_name_alone() -> None:
+    names = [f"ZTF20{i:04d}" for i in range(400)]
+    sides = split_of(names)
+    for name, side in zip(names, sides.tolist(), strict=True):
+        fifth = int(hashlib.sha256(name.encode()).hexdigest(), 16) // 5 % 5
+        assert SPLITS[side] == {0: "test", 1: "calibrate"}.get(fifth, "train")
+    assert 40 < np.sum(sides == SPLITS.index("test")) < 120
+
+
+def test_magnitudes_and_signs_become_signed_nanojansky_in_order_of_time(tmp_path: Path) -> None:
+    row = {"object_id": "a", "mjd": [2.0, 1.0], "band": ["g", "r"], "mag": [23.9, 18.9], "mag_err": [0.1, 0.1]}
+    write_curves(tmp_path, [{**row, "isdiffpos": [False, True]}])
+    curves = read_light_curves(tmp_path).curves
+    assert curves.mjd_tai.tolist() == [1.0, 2.0]
+    np.testing.assert_allclose(curves.flux_njy, [1e5, -1e3], rtol=1e-4)
+    np.testing.assert_allclose(curves.flux_err_njy, [1e4 * 0.921, 92.1], rtol=1e-3)
+    assert curves.band.tolist() == [2, 1]
+
+
+def test_unlabelled_and_empty_curves_are_left_out(tmp_path: Path) -> None:
+    good = {"object_id": "a", "mjd": [1.0], "band": ["g"], "mag": [18.0], "mag_err": [0.1]}
+    empty = {"object_id": "b", "mjd": [], "band": [], "mag": [], "mag_err": []}
+    write_curves(tmp_path, [good, {**good, "object_id": "c", "label": None}, empty])
+    assert read_light_curves(tmp_path).object_id == ["a"]
+
+
+def test_absent_parts_of_a_data_folder_are_empty(tmp_path: Path) -> None:
+    assert len(read_light_curves(tmp_path).label) == 0
+    assert len(read_spectra(tmp_path).label) == 0
+    assert len(read_ztf_alerts(tmp_path)) == 0
+
+
+def test_real_alerts_are_decoded_with_their_labels_curves_and_stamps(shared_data: Path) -> None:
+    alerts = read_ztf_alerts(shared_data)
+    assert len(alerts) > 300
+    assert len(alerts.cutouts) == len(alerts.curves) == len(alerts.alerts) == len(alerts.label)
+    assert (alerts.curves.n_detections() >= 1).all()
+    assert all(triplet.any for triplet in alerts.cutouts)
+    assert set(alerts.label.tolist()) == set(range(len(CLASSES)))
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_first_detections_are_the_earliest(count: int) -> None:
+    curves = made_up.curves([1, 5, 40])
+    cut = first_detections(curves, np.full(3, count))
+    assert np.diff(cut.offsets).tolist() == [min(count, n) for n in (1, 5, 40)]
+    assert cut.mjd_tai[cut.offsets[2]] == curves.mjd_tai[curves.offsets[2]]
+
+
+def test_a_changed_copy_has_at_least_one_detection_and_no_more_than_asked_for() -> None:
+    curves = made_up.curves([1, 2, 8, 300])
+    rng = np.random.default_rng(0)
+    lengths = np.array([np.diff(augmented(curves, 32, rng).offsets) for _ in range(200)])
+    assert lengths.min() >= 1
+    assert lengths.max() <= 32
+    assert (lengths <= [1, 2, 8, 300]).all()
+    assert len(np.unique(lengths[:, 3])) > 10
+
+
+def test_changing_copies_leaves_the_original_alone() -> None:
+    curves = made_up.curves([30])
+    before = curves.flux_njy.copy()
+    augmented(curves, 16, np.random.default_rng(0))
+    np.testing.assert_array_equal(curves.flux_njy, before)

@@ -1,0 +1,141 @@
+"""What must hold of every answer of the shipped bundle."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from classifiers.serving import LARGEST_RUN, BundleClassifier
+from schemas.cutout import CutoutTriplet
+from schemas.prediction import EMBEDDING_LENGTH, Evidence, Predictions
+from schemas.taxonomy import CLASSES, MODALITIES
+from tests.classifiers import made_up
+
+SUBSETS = [subset for subset in product([False, True], repeat=4) if any(subset)]
+
+BATCH_TOLERANCE = 1e-4
+"""onnxruntime sums in another order for another batch size; logits differ in the last bits of float32."""
+
+
+def check(answer: Predictions, n: int) -> None:
+    """Holds for every answer: shapes, sums, and NaN with a reason or numbers without one."""
+    assert len(answer) == n
+    assert answer.class_scores.shape == answer.prediction_set.shape == (n, len(CLASSES))
+    assert answer.embedding.shape == (n, EMBEDDING_LENGTH)
+    assert answer.class_scores.dtype == answer.embedding.dtype == answer.novelty.dtype == np.float32
+    assert len(answer.calibration) == len(answer.unclassified_reason) == n
+    scored = np.array([reason is None for reason in answer.unclassified_reason], np.bool_)
+    np.testing.assert_allclose(answer.class_scores[scored].sum(1), 1.0, atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(answer.embedding[scored], axis=1), 1.0, atol=1e-4)
+    assert ((answer.novelty[scored] >= 0) & (answer.novelty[scored] <= 1)).all()
+    np.testing.assert_allclose(answer.modality_weights[scored].sum(1), 1.0, atol=1e-4)
+    assert not answer.modality_weights[~answer.modalities].any()
+    assert np.isnan(answer.class_scores[~scored]).all()
+    assert np.isnan(answer.embedding[~scored]).all()
+    assert not answer.prediction_set[~scored].any()
+
+
+@pytest.mark.parametrize("subset", SUBSETS, ids=["+".join(np.array(MODALITIES)[list(s)]) for s in SUBSETS])
+def test_any_subset_of_modalities_is_scored_and_named(classifier: BundleClassifier, subset: tuple[bool, ...]) -> None:
+    light_curve, metadata, cutouts, spectra = subset
+    lengths = [5, 20, 1] if light_curve else [0, 0, 0]
+    answer = classifier.classify(made_up.evidence(lengths, "ztf", metadata, cutouts, spectra))
+    check(answer, 3)
+    assert answer.unclassified_reason == [None] * 3
+    assert (answer.modalities == subset).all()
+
+
+def test_an_alert_with_nothing_usable_gets_the_reason_and_its_neighbours_their_scores(
+    classifier: BundleClassifier,
+) -> None:
+    answer = classifier.classify(made_up.evidence([8, 0, 3], metadata=False, cutouts=False))
+    check(answer, 3)
+    assert answer.unclassified_reason == [None, "no_photometry", None]
+    assert answer.calibration[1] is None
+
+
+def test_no_alert_at_all_is_an_empty_answer(classifier: BundleClassifier) -> None:
+    check(classifier.classify(made_up.evidence([])), 0)
+
+
+def test_lsst_is_scored_by_light_curve_and_spectrum_and_calls_itself_uncalibrated(classifier: BundleClassifier) -> None:
+    answer = classifier.classify(made_up.evidence([5, 40], "lsst", spectra=True))
+    check(answer, 2)
+    assert (answer.modalities == (True, False, False, True)).all()
+    assert answer.calibration == [None, None]
+    assert not answer.prediction_set.any()
+
+
+def test_ztf_scores_say_how_they_were_calibrated_and_hold_the_likeliest_class(classifier: BundleClassifier) -> None:
+    answer = classifier.classify(made_up.evidence([5, 40]))
+    for said in answer.calibration:
+        assert said is not None
+        assert set(said) == {"domain", "n", "method"}
+        assert said["n"] > 0
+    assert answer.prediction_set[np.arange(2), answer.class_scores.argmax(1)].all()
+
+
+def test_very_long_and_very_short_histories_are_scored(classifier: BundleClassifier) -> None:
+    answer = classifier.classify(made_up.evidence([10_000, 1, 256, 257], metadata=False, cutouts=False))
+    check(answer, 4)
+    assert answer.modalities[:, 0].all()
+
+
+def test_an_alert_is_scored_alike_alone_and_among_others(classifier: BundleClassifier) -> None:
+    lengths = [1, 3, 9, 16, 17, 40, 70, 130, 0, 300]
+    whole = made_up.evidence(lengths, spectra=True)
+    together = classifier.classify(whole)
+    for i in range(len(lengths)):
+        alone = classifier.classify(made_up.take(whole, [i]))
+        np.testing.assert_allclose(alone.class_scores[0], together.class_scores[i], atol=BATCH_TOLERANCE)
+        np.testing.assert_allclose(alone.embedding[0], together.embedding[i], atol=BATCH_TOLERANCE)
+        assert alone.modalities[0].tolist() == together.modalities[i].tolist()
+
+
+def test_equal_batches_are_scored_equally_to_the_last_bit(classifier: BundleClassifier) -> None:
+    evidence = made_up.evidence([1, 20, 60])
+    one, other = classifier.classify(evidence), classifier.classify(evidence)
+    np.testing.assert_array_equal(one.class_scores, other.class_scores)
+    np.testing.assert_array_equal(one.embedding, other.embedding)
+
+
+def test_a_batch_larger_than_one_run_is_scored_whole(classifier: BundleClassifier) -> None:
+    n = LARGEST_RUN + 7
+    answer = classifier.classify(made_up.evidence([4] * n, cutouts=False))
+    check(answer, n)
+
+
+@pytest.mark.parametrize("shape", [(65, 65), (1, 63), (30, 31), (2, 2)])
+def test_odd_sized_cutouts_are_used(classifier: BundleClassifier, shape: tuple[int, int]) -> None:
+    whole = made_up.evidence([6])
+    answer = classifier.classify(
+        Evidence(whole.alerts, whole.light_curves, [made_up.triplet("ztf", shape)], whole.spectra)
+    )
+    check(answer, 1)
+    assert answer.modalities[0, MODALITIES.index("cutouts")]
+
+
+def test_cutouts_without_a_good_pixel_count_as_absent(classifier: BundleClassifier) -> None:
+    whole = made_up.evidence([6])
+    blank = np.full((63, 63), np.nan, np.float32)
+    answer = classifier.classify(
+        Evidence(whole.alerts, whole.light_curves, [CutoutTriplet("ztf", blank, None, blank)], whole.spectra)
+    )
+    check(answer, 1)
+    assert not answer.modalities[0, MODALITIES.index("cutouts")]
+
+
+def test_each_modality_moves_the_answer_where_it_has_weight(classifier: BundleClassifier) -> None:
+    with_all = classifier.classify(made_up.evidence([12], spectra=True))
+    without = classifier.classify(made_up.evidence([12]))
+    assert with_all.modality_weights[0, MODALITIES.index("spectrum")] > 0
+    assert np.abs(with_all.class_scores - without.class_scores).max() > 1e-3
+
+
+def test_warming_up_changes_no_answer(classifier: BundleClassifier) -> None:
+    evidence = made_up.evidence([3, 30])
+    before = classifier.classify(evidence)
+    classifier.warm_up()
+    np.testing.assert_array_equal(before.class_scores, classifier.classify(evidence).class_scores)
