@@ -21,7 +21,7 @@ from schemas.rows import merge_rows
 from schemas.scored import ScoredBatch
 from schemas.spectrum import Spectrum
 from schemas.surveys.identity import SURVEYS
-from streamer.state.cutout_ring import CutoutRing, Slot
+from streamer.state.cutout_ring import CutoutRing, Slot, whole_blocks
 from streamer.state.packing import alert_batch, last_score, spectrum, spectrum_row
 from streamer.state.store import LastScore, Seen, StoreBusy, StoreError
 from streamer.state.tables import ALERT_UPDATE, SCORE_UPDATE, open_tables
@@ -43,7 +43,7 @@ class SqliteObjectStore:
 
     def __init__(self, path: Path | str, cutouts_max_bytes: int) -> None:
         self._path = Path(path)
-        self._cutouts_max_bytes = cutouts_max_bytes
+        self._capacity = whole_blocks(cutouts_max_bytes)
         self._lock = self._take_lock()
         try:
             self._database = self._open()
@@ -80,7 +80,7 @@ class SqliteObjectStore:
             raise StoreError(f"cannot open the object store {file}: {error}") from None
 
     def _open_ring(self) -> CutoutRing:
-        self._run("INSERT OR IGNORE INTO ring VALUES (1, ?, 0)", (self._cutouts_max_bytes,))
+        self._run("INSERT OR IGNORE INTO ring VALUES (1, ?, 0)", (self._capacity,))
         capacity, end = self._one("SELECT capacity, end FROM ring", ())
         file = self._path / "cutouts.ring"
         try:
@@ -318,10 +318,10 @@ class SqliteObjectStore:
     def put_cutouts(self, survey: str, alert_ids: IntArray, cutouts: Sequence[EncodedCutouts]) -> None:
         """Keeps the stamps of n alerts as sent, up to the store's size for all of them, the oldest dropped first."""
         table = self._table("cutouts", survey)
-        if self._ring.capacity != self._cutouts_max_bytes:
+        if self._ring.capacity != self._capacity:
             for other in SURVEYS:
                 self._write(f"DELETE FROM cutouts_{other}", [()])
-            self._ring.capacity, self._ring.end = self._cutouts_max_bytes, 0
+            self._ring.capacity, self._ring.end = self._capacity, 0
         ids = alert_ids.tolist()
         query = f"SELECT alert_id FROM {table} WHERE position >= ? AND alert_id IN {_KEYS}"
         held = {row[0] for row in self._all(query, (self._ring.oldest, json.dumps(ids)))}

@@ -272,18 +272,18 @@ class ObjectStoreContract:
         assert states[0] == states[1]
 
     def test_cutouts_stay_within_their_bound_and_the_oldest_go_first(self, tmp_path: Path) -> None:
-        with self.open(tmp_path, cutouts_max_bytes=1000) as store:
-            for alert_id in range(20):
-                stamps = (bytes([alert_id]) * 100, b"", None)
+        with self.open(tmp_path, cutouts_max_bytes=65536) as store:
+            for alert_id in range(40):
+                stamps = (bytes([alert_id]) * 3000, b"", None)
                 put(store, lambda s, i=alert_id, c=stamps: s.put_cutouts("ztf", np.array([i]), [c]))
-            kept = [alert_id for alert_id in range(20) if store.cutouts("ztf", alert_id) is not None]
-            assert kept == list(range(20 - len(kept), 20))
-            assert 5 <= len(kept) <= 10
-            assert store.cutouts("ztf", 19) == (bytes([19]) * 100, b"", None)
+            kept = [alert_id for alert_id in range(40) if store.cutouts("ztf", alert_id) is not None]
+            assert kept == list(range(40 - len(kept), 40))
+            assert 10 <= len(kept) <= 65536 // 3000
+            assert store.cutouts("ztf", 39) == (bytes([39]) * 3000, b"", None)
 
     def test_cutouts_that_cannot_be_kept_are_left_out_and_their_neighbours_stay(self, tmp_path: Path) -> None:
-        with self.open(tmp_path, cutouts_max_bytes=50) as store:
-            stamps = [(b"x" * 60, None, None), (None, None, None), STAMPS]
+        with self.open(tmp_path, cutouts_max_bytes=8192) as store:
+            stamps = [(b"x" * 9000, None, None), (None, None, None), STAMPS]
             put(store, lambda s: s.put_cutouts("ztf", np.array([1, 2, 3]), stamps))
             assert store.cutouts("ztf", 1) is None
             assert store.cutouts("ztf", 2) in (None, (None, None, None))
@@ -295,9 +295,9 @@ class ObjectStoreContract:
             assert store.cutouts("ztf", 1) is None
 
     def test_cutouts_put_again_take_no_more_room(self, tmp_path: Path) -> None:
-        with self.open(tmp_path, cutouts_max_bytes=100) as store:
+        with self.open(tmp_path, cutouts_max_bytes=16384) as store:
             put(store, lambda s: s.put_cutouts("ztf", np.array([1]), [(b"a" * 30, None, None)]))
-            for _ in range(5):
+            for _ in range(9):
                 put(store, lambda s: s.put_cutouts("ztf", np.array([2]), [(b"b" * 30, None, None)]))
             assert store.cutouts("ztf", 1) == (b"a" * 30, None, None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sqlite3
 import subprocess
@@ -13,7 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.alert import EncodedCutouts
 from schemas.rows import NO_ROWS, merge_rows
+from streamer.state.cutout_ring import CutoutRing, Slot, whole_blocks
 from streamer.state.sqlite import SqliteObjectStore
 from streamer.state.store import StoreError
 from tests import made_up
@@ -63,9 +66,9 @@ import os, signal, sys
 import numpy as np
 from streamer.state.sqlite import SqliteObjectStore
 from tests import made_up
-store = SqliteObjectStore(sys.argv[1], 1000)
+store = SqliteObjectStore(sys.argv[1], 8192)
 for turn in (1, 2):
-    alerts = made_up.alerts([turn], ["a"], cutouts=(bytes([turn]) * 600, None, None))
+    alerts = made_up.alerts([turn], ["a"], cutouts=(bytes([turn]) * 6000, None, None))
     store.begin()
     store.put_alerts(alerts)
     store.put_cutouts("ztf", alerts.alert_id, alerts.cutouts)
@@ -78,7 +81,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_a_killed_process_leaves_its_commits_no_more_and_no_wrong_stamps(tmp_path: Path) -> None:
     killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False)
     assert killed.returncode == -signal.SIGKILL
-    with SqliteObjectStore(tmp_path, 1000) as store:
+    with SqliteObjectStore(tmp_path, 8192) as store:
         assert store.alert_ids("ztf", "a") == [1]
         # the unfinished batch wrote over these stamps: they are told as lost, not given as somebody else's
         assert store.cutouts("ztf", 1) is None
@@ -95,20 +98,47 @@ def test_another_process_is_refused_in_one_line(tmp_path: Path) -> None:
 
 
 def test_another_bound_loses_no_cutouts_until_some_are_put_under_it(tmp_path: Path) -> None:
-    large = (b"x" * 900, None, None)
-    with SqliteObjectStore(tmp_path, 1000) as store:
+    large = (b"x" * 6000, None, None)
+    with SqliteObjectStore(tmp_path, 8192) as store:
         put(store, lambda s: s.put_cutouts("ztf", np.array([1]), [large]))
-    with SqliteObjectStore(tmp_path, 100) as store:
+    with SqliteObjectStore(tmp_path, 5000) as store:
         assert store.cutouts("ztf", 1) == large
         store.begin()
         store.put_cutouts("lsst", np.array([2]), [STAMPS])
         store.rollback()
-    with SqliteObjectStore(tmp_path, 100) as store:
+    with SqliteObjectStore(tmp_path, 5000) as store:
         put(store, lambda s: s.put_cutouts("lsst", np.array([2]), [STAMPS]))
         assert store.cutouts("ztf", 1) is None
         assert store.cutouts("lsst", 2) == STAMPS
-    SqliteObjectStore(tmp_path, 100).close()
-    assert (tmp_path / "cutouts.ring").stat().st_size <= 100
+    SqliteObjectStore(tmp_path, 5000).close()
+    assert (tmp_path / "cutouts.ring").stat().st_size <= 5000
+
+
+@pytest.mark.parametrize("unbuffered", [True, False])
+def test_stamps_of_any_size_come_back_whole_through_many_turns_of_the_ring(
+    tmp_path: Path, unbuffered: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamer.state.cutout_ring.STAGE_BYTES", 32768)
+    if not unbuffered:
+        monkeypatch.delattr(os, "O_DIRECT", raising=False)
+    generator = np.random.default_rng(5)
+    ring = CutoutRing(tmp_path / "ring", whole_blocks(100_000), 0)
+    held: list[tuple[Slot, EncodedCutouts]] = []
+    for _ in range(60):
+        batch = [
+            tuple(None if length < 500 else generator.bytes(length) for length in generator.integers(0, 12000, 3))
+            for _ in range(generator.integers(0, 9))
+        ]
+        for slot, stamps in zip(ring.write(batch), batch, strict=True):
+            if slot is None:
+                assert sum(len(stamp or b"") for stamp in stamps) in (0, *range(32769, 40000))
+            else:
+                held.append((slot, stamps))
+        for slot, stamps in held:
+            assert ring.read(slot) == (stamps if slot.position >= ring.oldest else None)
+    assert ring.end > 10 * ring.capacity
+    assert (tmp_path / "ring").stat().st_size <= 100_000
+    ring.close()
 
 
 def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
