@@ -93,7 +93,7 @@ def _avro_type(kind: Any) -> str:
         return f"array of {_avro_type(kind['items'])}"
     if kind["type"] == "map":
         values = _avro_type(kind["values"])
-        return f"map of {values}"
+        return f"map of ({values})" if " or " in values else f"map of {values}"
     if kind["type"] == "enum":
         return "one of " + ", ".join(f"`{symbol}`" for symbol in kind["symbols"])
     return str(kind.get("logicalType", kind["type"]))

@@ -181,7 +181,7 @@ class DeadLetter(_Record):
 
     @classmethod
     def of(cls, message: packet.Packet, *, reason: str, stage: str, detail: str, survey: str | None = None) -> Self:
-        """The dead letter of a message."""
+        """The dead letter of a message; what of `detail` no text can hold (a file's name of any bytes) is escaped."""
         at = message.coordinates
         published = message.published_unix_s
         return cls(
@@ -189,7 +189,7 @@ class DeadLetter(_Record):
             survey=survey,
             stage=stage,
             reason=reason,
-            detail=detail,
+            detail=detail.encode("utf-8", "backslashreplace").decode("utf-8"),
             received=round(message.received_unix_s * 1e6),
             published=None if published is None else round(published * 1e6),
             payload=message.payload,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -58,7 +59,7 @@ class FileSource:
             if path.name.endswith((*PACKET_SUFFIXES, ".tar.gz")):
                 self.files.append(path)
             else:
-                self.skipped.append(str(path))
+                self.skipped.append(_text(path))
 
     def __iter__(self) -> Iterator[Packet | Rejected]:
         """Every packet once; what cannot be read comes as `Rejected`, so that it is counted."""
@@ -72,7 +73,7 @@ class FileSource:
             self.bytes_read = done
 
     def _loose(self, path: Path) -> Iterator[Packet | Rejected]:
-        where = Coordinates(str(path), "")
+        where = Coordinates(_text(path), "")
         try:
             with path.open("rb") as file:
                 payload = file.read(MAX_PACKET_BYTES + 1)
@@ -90,7 +91,7 @@ class FileSource:
                     if not member.isfile():
                         continue
                     if not member.name.endswith(PACKET_SUFFIXES):
-                        self.skipped.append(f"{path}:{member.name}")
+                        self.skipped.append(_text(f"{path}:{member.name}"))
                         continue
                     file = tar.extractfile(member)
                     payload = file.read(MAX_PACKET_BYTES + 1) if file is not None else b""
@@ -100,10 +101,15 @@ class FileSource:
                     occurrence = occurrences.get(name, 0)
                     occurrences[name] = occurrence + 1
                     self.bytes_read = done + raw.tell()
-                    yield from _packets(Coordinates(str(path), member.name, occurrence), payload)
+                    yield from _packets(Coordinates(_text(path), _text(member.name), occurrence), payload)
         except (tarfile.TarError, EOFError, OSError, _IsalError) as error:
-            where = Coordinates(str(path), "")
+            where = Coordinates(_text(path), "")
             yield Rejected(Packet(where, b"", time()), "broken_archive", f"{type(error).__name__}: {error}")
+
+
+def _text(name: str | Path) -> str:
+    """A file's name as text that can be stored and shown, whatever its bytes are."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _unpacked(path: Path, raw: IO[bytes]) -> IO[bytes]:

@@ -179,6 +179,14 @@ def test_a_dead_letter_keeps_the_bytes_and_where_they_came_from(tmp_path: Path) 
     assert plain["payload"] == packet.payload
 
 
+def test_a_dead_letter_may_speak_of_a_file_whose_name_is_no_text(tmp_path: Path) -> None:
+    packet = Packet(made_up.coordinates(1), b"", 0.0)
+    letter = records.DeadLetter.of(packet, reason="broken_archive", stage="source", detail="member \udcff breaks off")
+    records.write_dead_letters(tmp_path / "one.avro", [letter])
+    (found,) = records.read_dead_letters(tmp_path / "one.avro")
+    assert found.detail == "member \\udcff breaks off"
+
+
 def test_records_cannot_be_changed() -> None:
     (letter,) = [records.DeadLetter.of(Packet(made_up.coordinates(1), b"", 0.0), reason="r", stage="s", detail="d")]
     with pytest.raises(ValidationError, match="frozen"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import tarfile
 from pathlib import Path
 
@@ -51,6 +52,18 @@ def test_a_file_named_outright_counts_whatever_its_name(tmp_path: Path) -> None:
     path = tmp_path / "packet.dat"
     path.write_bytes(b"\0body")
     assert [item.payload for item in FileSource([path]) if isinstance(item, Packet)] == [b"\0body"]
+
+
+def test_a_name_of_any_bytes_gives_coordinates_that_can_be_stored(tmp_path: Path) -> None:
+    folder = os.fsencode(tmp_path)
+    Path(os.fsdecode(folder + b"/\xff\xfe.bin")).write_bytes(b"\0body")
+    Path(os.fsdecode(folder + b"/\xfd.txt")).write_bytes(b"no packet")
+    archive(tmp_path / "night.tar.gz", [("\udcff.avro", container(1)), ("\udcff.txt", b"no packet")])
+    source = FileSource([tmp_path])
+    names = [part for item in source for part in (item.coordinates.origin, item.coordinates.stream)]
+    assert any(name.endswith("\\xff\\xfe.bin") for name in names)
+    for name in (*names, *source.skipped):
+        name.encode("utf-8")
 
 
 def test_coordinates_are_equal_over_runs_and_different_within_one(tmp_path: Path) -> None:
