@@ -148,7 +148,7 @@ def test_a_stamp_that_cannot_be_read_says_why(encoded: bytes, message: str) -> N
 def test_a_gzip_bomb_is_refused_whatever_size_it_claims(claimed: int | None) -> None:
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     zeros = bytes(1 << 20)
-    bomb = b"".join(packer.compress(zeros) for _ in range(300)) + packer.flush()
+    bomb = b"".join(packer.compress(zeros) for _ in range(40)) + packer.flush()
     assert len(bomb) < 1 << 20
     if claimed is not None:
         bomb = bomb[:-4] + claimed.to_bytes(4, "little")
