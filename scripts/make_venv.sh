@@ -61,6 +61,9 @@ export UV_HTTP_TIMEOUT="${UV_HTTP_TIMEOUT:-180}"
 
 echo "installing $lock into $dir"
 "$dir/bin/python" -m pip install --quiet --require-hashes -r requirements/installer.lock
-"$dir/bin/uv" pip install --quiet --python "$dir/bin/python" --require-hashes -r "$lock"
-"$dir/bin/uv" pip install --quiet --python "$dir/bin/python" --no-deps --no-build-isolation --offline --editable .
+if ! "$dir/bin/uv" pip install --quiet --python "$dir/bin/python" --require-hashes -r "$lock"; then
+    echo "uv could not install them; pip does it, more slowly"
+    "$dir/bin/python" -m pip install --quiet --require-hashes -r "$lock"
+fi
+"$dir/bin/python" -m pip install --quiet --no-deps --no-build-isolation --no-index --editable .
 stamp "$name" > "$dir/.made-from-$name"

@@ -9,7 +9,6 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from schemas.surveys.tables import LSST_VERSIONS, ZTF_VERSIONS, survey_schema
 from streamer.errors import ConfigurationError
 from streamer.settings.describing import expectation, field_at, known_keys
 from streamer.settings.models import ClassName, Selection, SelectionModel, Settings
@@ -155,30 +154,13 @@ def _with_paths_resolved(settings: Settings, folder: Path) -> Settings:
 
 
 def metadata_fields(survey: str) -> set[str]:
-    """Full names of the numeric fields that alerts of a survey can be cut on, over all known versions."""
-    versions, records = {
-        "ztf": (ZTF_VERSIONS, ("candidate",)),
-        "lsst": (LSST_VERSIONS, ("diaSource", "diaObject")),
-    }[survey]
-    names: set[str] = set()
-    for version in versions:
-        for top in survey_schema(survey, version)["fields"]:
-            if top["name"] in records:
-                names |= {
-                    f"{top['name']}.{field['name']}" for field in _record(top["type"])["fields"] if _is_number(field)
-                }
-    return names
+    """Full names of the numeric fields that alerts of a survey ('ztf' or 'lsst') can be cut on, over all versions."""
+    # Imported here: the readers bring the compiled decoder, which most uses of the settings can do without.
+    from schemas.surveys.lsst import LsstReader, LsstSchemas
+    from schemas.surveys.ztf import ZtfReader
 
-
-def _record(kind: Any) -> dict[str, Any]:
-    branches = kind if isinstance(kind, list) else [kind]
-    return next(branch for branch in branches if isinstance(branch, dict))
-
-
-def _is_number(field: dict[str, Any]) -> bool:
-    branches = field["type"] if isinstance(field["type"], list) else [field["type"]]
-    kinds = {branch["type"] if isinstance(branch, dict) else branch for branch in branches}
-    return bool(kinds & {"int", "long", "float", "double", "boolean"})
+    reader = ZtfReader() if survey == "ztf" else LsstReader(LsstSchemas())
+    return set(reader.read([])[0].metadata_names)
 
 
 def _further_problems(settings: Settings) -> Iterator[tuple[Steps, bool, str]]:

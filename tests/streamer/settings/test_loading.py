@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from schemas.taxonomy import CLASSES
 from streamer.settings import Settings, SettingsError, default_yaml, load_settings
 from streamer.settings.describing import expectation
+from streamer.settings.loading import metadata_fields
 from streamer.settings.models import ClassifierSettings
 from streamer.settings.yaml_positions import Document, YamlError
 
@@ -208,6 +209,13 @@ def test_a_selection_model_must_be_there_and_fit_its_features(
     text = f"selections: {{ztf: [{{name: a, model: {{file: m.txt, features: {features}, threshold: 1}}}}]}}"
     [problem] = problems(tmp_path, text)
     assert expected in problem
+
+
+@pytest.mark.parametrize("survey", ["ztf", "lsst"])
+def test_the_fields_that_a_cut_may_name_are_those_that_alerts_have(survey: str) -> None:
+    fields = metadata_fields(survey)
+    assert {"ztf": "candidate.drb", "lsst": "diaSource.reliability"}[survey] in fields
+    assert not fields & {"candidate.candid", "candidate.jd", "diaSource.diaSourceId", "diaSource.band"}
 
 
 def test_a_bundle_folder_must_hold_a_card(tmp_path: Path) -> None:
