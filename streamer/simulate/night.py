@@ -15,6 +15,9 @@ from streamer.simulate.scene import draw_field
 PACKETS_PER_FIELD = 5_000
 """Longer nights take several fields, one after the other, so that memory does not grow with the night."""
 
+MAX_FIELDS = 150
+"""Each field takes a month of its own, and ZTF's candids have room for nights up to 2042 only."""
+
 
 def packet_count(rate_per_s: float, duration_s: float) -> int:
     """How many packets `rate_per_s` for `duration_s` are, at least one."""
@@ -22,12 +25,16 @@ def packet_count(rate_per_s: float, duration_s: float) -> int:
 
 
 def check_night(survey: str, rate_per_s: float, duration_s: float, seed: int) -> None:
-    """ValueError for an unknown survey, a negative seed, a rate or a duration that is not a number above 0."""
+    """ValueError for an unknown survey, a negative seed, a rate or duration not above 0, too many packets."""
     if survey not in SURVEYS:
         raise ValueError(f"unknown survey {survey!r}: expected one of {', '.join(SURVEYS)}")
     for name, value in (("rate", rate_per_s), ("duration", duration_s)):
         if not 0.0 < value < math.inf:
             raise ValueError(f"the {name} must be a number above 0, not {value}")
+    if rate_per_s * duration_s > PACKETS_PER_FIELD * MAX_FIELDS:
+        raise ValueError(
+            f"a night holds at most {PACKETS_PER_FIELD * MAX_FIELDS:,} packets: simulate more seeds instead"
+        )
     if seed < 0:
         raise ValueError(f"the seed must be 0 or more, not {seed}")
 

@@ -98,17 +98,16 @@ def start_mjd(seed: int) -> float:
 def draw_exposures(rng: np.random.Generator, survey: Survey, first_mjd: float) -> Exposures:
     """The exposures of one field from its history's beginning to `NIGHTS` nights after `first_mjd`."""
     begin = first_mjd - survey.lookback_days - 30.0
-    nights = np.arange(begin, first_mjd + NIGHTS)
     if survey.name == "ztf":
         # ZTF's public survey: g and r of the sky every two to three nights (Bellm et al. 2019, PASP 131, 068003).
-        seen = nights[rng.random(len(nights)) < 0.55]
+        seen = _nights(rng, begin, first_mjd + NIGHTS, (1, 3))
         pairs = np.broadcast_to(np.array([_G, _R], dtype=np.uint8), (len(seen), 2)).copy()
         swap = rng.random(len(seen)) < 0.5
         pairs[swap] = pairs[swap][:, ::-1]
         gap = rng.uniform(0.02, 0.07, len(seen))
     else:
         # LSST comes back about every four nights with two visits half an hour apart.
-        seen = nights[rng.random(len(nights)) < 0.27]
+        seen = _nights(rng, begin, first_mjd + NIGHTS, (2, 5))
         pairs = np.array(_LSST_PAIRS, dtype=np.uint8)[rng.integers(len(_LSST_PAIRS), size=len(seen))]
         gap = rng.uniform(0.015, 0.035, len(seen))
     first = seen + rng.uniform(0.12, 0.40, len(seen))
@@ -128,3 +127,10 @@ def draw_exposures(rng: np.random.Generator, survey: Survey, first_mjd: float) -
     moon = full * np.array([1.2, 1.1, 0.7, 0.4, 0.2, 0.1])[band]
     emitted_from = int(np.searchsorted(mjd, first_mjd))
     return Exposures(mjd, band, depth - loss - moon, seeing, np.repeat(seen, 2).astype(np.int64), emitted_from)
+
+
+def _nights(rng: np.random.Generator, begin: float, end: float, wait: tuple[int, int]) -> FloatArray:
+    """Evenings on which the field is seen (MJD), `wait` nights apart: a minimum and a maximum, never a longer gap."""
+    steps = rng.integers(wait[0], wait[1] + 1, size=int(end - begin))
+    nights: FloatArray = begin + np.cumsum(steps, dtype=np.float64)
+    return nights[nights < end]

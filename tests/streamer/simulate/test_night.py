@@ -12,8 +12,13 @@ from schemas.taxonomy import CLASSES
 from streamer.processors.decode import Decode
 from streamer.simulate import night
 from streamer.simulate.night import simulate_night
+from streamer.simulate.observing import NIGHTS, START_SPREAD_DAYS, draw_exposures
+from streamer.simulate.observing import SURVEYS as SURVEYS_SEEN
 from streamer.simulate.packet import SimulatedPacket
+from streamer.simulate.packets_lsst import LsstPackets
+from streamer.simulate.packets_ztf import ZtfPackets
 from streamer.simulate.populations import INTERESTING, deal
+from streamer.simulate.scene import draw_field
 from streamer.simulate.source import SimulatorSource
 
 SURVEYS = ("ztf", "lsst")
@@ -46,6 +51,26 @@ def test_fields_follow_one_another_without_repeating_an_id(survey: str, monkeypa
     assert not fields[0] & fields[1]
     assert not fields[1] & fields[2]
     assert all(a.mjd_tai <= b.mjd_tai for a, b in pairwise(packets))
+
+
+@pytest.mark.parametrize("survey", SURVEYS)
+def test_the_last_field_of_the_longest_night_still_has_room_in_its_ids(survey: str) -> None:
+    field = draw_field(survey, START_SPREAD_DAYS - 1, night.MAX_FIELDS - 1, 20, INTERESTING)
+    packets = list((ZtfPackets(field) if survey == "ztf" else LsstPackets(field)).packets())
+    assert len({packet.alert_id for packet in packets}) == len(packets) >= 20
+    assert all(0 < packet.alert_id < 2**63 for packet in packets)
+
+
+@pytest.mark.parametrize("survey", SURVEYS)
+def test_any_seed_gives_a_field_with_a_month_of_exposures(survey: str) -> None:
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        exposures = draw_exposures(rng, SURVEYS_SEEN[survey], 61_000.0)
+        assert np.all(np.diff(exposures.mjd_tai) > 0.0)
+        first = exposures.mjd_tai[exposures.emitted_from]
+        assert 61_000.0 <= first < 61_006.0
+        assert exposures.mjd_tai[-1] > 61_000.0 + NIGHTS - 6.0
+        assert exposures.mjd_tai[0] < 61_000.0 - SURVEYS_SEEN[survey].lookback_days
 
 
 def _night(request: pytest.FixtureRequest, survey: str) -> list[SimulatedPacket]:
@@ -119,6 +144,7 @@ def test_shares_of_the_mixture_add_up_to_one() -> None:
         (("ztf", 1.0, -1.0, 1), "the duration must be a number above 0"),
         (("ztf", math.inf, 1.0, 1), "the rate must be a number above 0"),
         (("ztf", math.nan, 1.0, 1), "the rate must be a number above 0"),
+        (("lsst", 1e300, 1e300, 1), "at most 750,000 packets"),
         (("ztf", 1.0, 1.0, -1), "the seed must be 0 or more"),
     ],
 )
