@@ -1,0 +1,78 @@
+"""`streamer bench`: the measurements, for people and for machines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from streamer.bench.decode import bench_decode
+from streamer.bench.pipeline import bench_pipeline
+from streamer.errors import UserError
+
+
+def run_bench_decode(data: Path | None, as_json: bool) -> None:
+    """Decode rates beside fastavro's; UserError where `data` holds no packets."""
+    report = bench_decode(_folder(data))
+    if as_json:
+        print(json.dumps(report))
+        return
+    console = Console()
+    table = Table(title=f"Decoding {report['packets']} packets, one thread")
+    for name in ("packets", "ours [1/s]", "fastavro [1/s]", "ratio"):
+        table.add_column(name, justify="left" if name == "packets" else "right")
+    for key, title in (
+        ("lsst_history", "LSST, 50 + 100 history rows"),
+        ("lsst_no_history", "LSST, no history"),
+        ("ztf", "ZTF container"),
+    ):
+        ours, theirs = report[f"{key}_per_s"], report[f"{key}_fastavro_per_s"]
+        table.add_row(title, f"{ours:,.0f}", f"{theirs:,.0f}", f"{report[f'{key}_ratio_to_fastavro']:.1f}")
+    console.print(table)
+    console.print(
+        f"Stamps of an alert: ZTF {report['ztf_triplet_ms']:.3f} ms, LSST {report['lsst_triplet_ms']:.3f} ms"
+    )
+
+
+def run_bench_pipeline(data: Path | None, as_json: bool) -> None:
+    """Cost of the whole pipeline on one core; UserError where `data` holds no packets."""
+    console = Console(stderr=True)
+    with console.status("measuring") as status:
+        report = bench_pipeline(_folder(data), status.update)
+    if as_json:
+        print(json.dumps(report))
+        return
+    table = Table(title="The whole pipeline on one core, packets in memory to Parquet and SQLite")
+    table.add_column("")
+    names = [name for name in ("lsst_history", "ztf") if name in report]
+    for name in names:
+        table.add_column(name, justify="right")
+
+    def row(title: str, form: Callable[[dict[str, Any]], str], **style: Any) -> None:
+        table.add_row(title, *(form(report[name]) for name in names), **style)
+
+    row("packets", lambda part: f"{part['packets']:,} ({part['source']})")
+    row("light-curve tokens an alert", lambda part: f"{part['tokens_per_alert']}")
+    row("alerts/s with all models", lambda part: f"{part['alerts_per_s']:,.0f}", style="bold")
+    row("alerts/s without models", lambda part: f"{part['spine_alerts_per_s']:,.0f}", end_section=True)
+    for stage in report[names[0]]["stage_ms"]:
+        row(f"{stage} [ms]", lambda part, stage=stage: f"{part['stage_ms'].get(stage, 0.0):.3f}")
+    row("all [ms]", lambda part: f"{part['ms_per_alert']:.3f}", end_section=True, style="bold")
+    for kernel in report[names[0]]["kernel_ms"]:
+        row(f"of it {kernel} [ms]", lambda part, kernel=kernel: f"{part['kernel_ms'][kernel]:.3f}")
+    row("cost / kernels", lambda part: f"{part['cost_ratio']:.2f}", style="bold")
+    out = Console()
+    out.print(table)
+    out.print(f"both, in equal parts: {report['alerts_per_s']:,.0f} alerts/s, cost ratio {report['cost_ratio']:.2f}")
+    if "tar_gz_ms_per_packet" in report:
+        out.print(f"unpacking a tar.gz beside it: {report['tar_gz_ms_per_packet']:.3f} ms a packet")
+
+
+def _folder(data: Path | None) -> Path | None:
+    if data is not None and not data.is_dir():
+        raise UserError(f"{data} is no folder of packets; leave --data out to measure on simulated ones")
+    return data
