@@ -8,6 +8,7 @@ from pathlib import Path
 from time import time
 
 from classifiers import BundleError, load_bundle
+from classifiers.prior import PriorWeighedClassifier
 from schemas.prediction import Classifier
 from schemas.surveys.lsst import LsstSchemas
 from streamer.errors import ConfigurationError, UserError
@@ -86,11 +87,15 @@ def build_pipeline(
 
 
 def load_classifier(settings: Settings) -> Classifier:
-    """The classifier of the configured bundle; ConfigurationError where it cannot be used."""
+    """The classifier of the configured bundle and prior; ConfigurationError where it cannot be used."""
     try:
-        return load_bundle(settings.classifier.bundle)
+        classifier = load_bundle(settings.classifier.bundle)
     except BundleError as error:
         raise ConfigurationError(str(error)) from None
+    prior = settings.classifier.prior
+    if prior is None:
+        return classifier
+    return PriorWeighedClassifier(classifier, {str(name): weight for name, weight in prior.items()})
 
 
 def build_selections(configured: Sequence[SelectionModel]) -> list[Selection]:
