@@ -19,6 +19,10 @@ NOISIER = 0.4
 """Share of curves that get added noise, up to as much again as their own."""
 WITHOUT_INFRARED = 0.3
 """Share of curves that lose their i band, which only some sources have."""
+DEEPER = 0.2
+"""Share of curves made fainter, with smaller errors, as a deeper survey sees farther objects of the same kind."""
+DEEPEST_MAG = 4.0
+"""Most by which those are made fainter [mag]."""
 LEVEL_JITTER_MAG = 0.15
 """Scatter of a common shift of brightness [mag]."""
 
@@ -59,10 +63,14 @@ def augmented(curves: LightCurves, longest: int, rng: np.random.Generator) -> Li
     alive[per_token[keep]] = True
     keep |= ~alive[per_token] & (rank == 0)
     thinned = cut_curves(curves, keep)
-    room = np.minimum(np.diff(thinned.offsets), longest)
-    count = np.ceil(np.exp(rng.uniform(0.0, 1.0, n) * np.log(np.maximum(room, 1)) + 1e-9)).astype(np.int64)
-    whole = rng.random(n) < 0.2
-    return _noisier(first_detections(thinned, np.where(whole, room, np.minimum(count, room))), rng)
+    return _noisier(cut_short(thinned, longest, rng), rng)
+
+
+def cut_short(curves: LightCurves, longest: int, rng: np.random.Generator) -> LightCurves:
+    """A random number of the first detections of each curve, few as often as many; a fifth of the curves whole."""
+    n, room = len(curves), np.minimum(np.diff(curves.offsets), longest)
+    count = np.exp(rng.random(n) * np.log(room + 1.0)).astype(np.int64)
+    return first_detections(curves, np.where(rng.random(n) < 0.2, room, np.minimum(count, room)))
 
 
 def _rank(curves: LightCurves) -> npt.NDArray[np.int64]:
@@ -73,7 +81,8 @@ def _noisier(curves: LightCurves, rng: np.random.Generator) -> LightCurves:
     n = len(curves)
     per_token = np.repeat(np.arange(n), np.diff(curves.offsets))
     factor = np.where(rng.random(n) < NOISIER, rng.uniform(0.0, 1.0, n), 0.0)[per_token]
-    shift = (10.0 ** (0.4 * rng.normal(0.0, LEVEL_JITTER_MAG, n)))[per_token]
+    deeper_mag = np.where(rng.random(n) < DEEPER, rng.uniform(0.0, DEEPEST_MAG, n), 0.0)
+    shift = (10.0 ** (0.4 * (rng.normal(0.0, LEVEL_JITTER_MAG, n) - deeper_mag)))[per_token]
     flux = (curves.flux_njy + rng.normal(size=len(factor)) * factor * curves.flux_err_njy) * shift
     err = curves.flux_err_njy * np.sqrt(1.0 + factor**2) * shift
     return LightCurves(

@@ -20,8 +20,9 @@ DEFAULT_BUNDLE = "default"
 
 FUSION_FILE = "fusion.onnx"
 TREES_FILE = "light_curve_trees.txt"
+NOVELTY_FILE = "novelty.npz"
 
-_REQUIRED = ("name", "version", "taxonomy", "feature_spec_sha256", "files", "modalities", "calibration", "novelty")
+_REQUIRED = ("name", "version", "taxonomy", "feature_spec_sha256", "files", "modalities", "calibration", "tree_share")
 
 
 class BundleError(Exception):
@@ -71,7 +72,7 @@ def open_bundle(path: str | Path) -> Bundle:
             raise BundleError(f"bundle {folder} lacks {name} ({error.strerror}); copy the bundle anew") from error
         if found != expected:
             raise BundleError(f"{name} in bundle {folder} is not the file its card names; copy the bundle anew")
-    needed = {FUSION_FILE, TREES_FILE, *(encoder_file(name) for name in MODALITIES)}
+    needed = {FUSION_FILE, TREES_FILE, NOVELTY_FILE, *(encoder_file(name) for name in MODALITIES)}
     if missing := sorted(needed - set(card["files"])):
         raise BundleError(f"the card of bundle {folder} does not name {', '.join(missing)}")
     return Bundle(folder, card, hashlib.sha256(raw).hexdigest())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -96,17 +98,6 @@ class Novelty:
     quantiles: FloatArray
     """(101,) distances of calibration objects, at 0, 1, ... 100 %."""
 
-    @classmethod
-    def from_card(cls, card: dict[str, Any]) -> Novelty:
-        """From the numbers in a card."""
-        return cls(*(np.array(card[key], np.float64) for key in ("mean", "directions", "centres", "quantiles")))
-
-    def to_card(self) -> dict[str, Any]:
-        """The numbers for a card, to seven digits."""
-        arrays = {"mean": self.mean, "directions": self.directions, "centres": self.centres}
-        rounded = {key: [[float(f"{x:.7g}") for x in row] for row in np.atleast_2d(a)] for key, a in arrays.items()}
-        return {**rounded, "mean": rounded["mean"][0], "quantiles": [float(f"{x:.7g}") for x in self.quantiles]}
-
     def distance(self, embedding: Float32Array) -> FloatArray:
         """Mahalanobis distance to the nearest class centre, shape (n,)."""
         place = (embedding - self.mean) @ self.directions
@@ -117,6 +108,18 @@ class Novelty:
     def __call__(self, embedding: Float32Array) -> Float32Array:
         """0 (nearer than every calibration object) to 1 (farther than every one), shape (n,)."""
         return np.interp(self.distance(embedding), self.quantiles, np.linspace(0.0, 1.0, 101)).astype(np.float32)
+
+
+def save_novelty(path: Path, groups: dict[str, Novelty]) -> None:
+    """Writes the arrays of several groups into one npz file."""
+    arrays = {f"{group}.{each.name}": getattr(n, each.name) for group, n in groups.items() for each in fields(n)}
+    np.savez(path, **arrays)
+
+
+def load_novelty(path: Path, groups: Sequence[str]) -> list[Novelty]:
+    """The named groups of a file that `save_novelty` wrote; KeyError or ValueError where it is not such a file."""
+    with np.load(path, allow_pickle=False) as arrays:
+        return [Novelty(*(arrays[f"{group}.{each.name}"] for each in fields(Novelty))) for group in groups]
 
 
 def fit_novelty(

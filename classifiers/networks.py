@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from classifiers.alerts import LabelledAlerts, read_ztf_alerts
-from classifiers.augment import augmented
+from classifiers.augment import augmented, cut_short
 from classifiers.calibration import fit_temperature, softmax
 from classifiers.changes import changed_cutouts, changed_metadata, changed_spectra
 from classifiers.data import SPLITS, LabelledCurves, LabelledSpectra, read_light_curves, read_spectra, split_of
@@ -166,7 +166,7 @@ def _strength(logits: Float32Array, label: IntArray) -> float:
 def _light_curve_strength(networks: Networks, data: Data, rng: np.random.Generator) -> tuple[float, float]:
     """The trees' share and the strength of the blend, by the class-weighted log loss of the calibration side."""
     side = data.curves.take(np.flatnonzero(data.curve_split == CALIBRATE))
-    copies = [augmented(side.curves, LONGEST_COPY, rng) for _ in range(6)]
+    copies = [cut_short(side.curves, LONGEST_COPY, rng) for _ in range(6)]
     network = np.concatenate([_encode_curves(networks.light_curve, c)[1] for c in copies])
     opinion = np.concatenate(
         [log_probabilities(networks.trees, light_curve_statistics(pool_nights(c))) for c in copies]

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from classifiers.bundle import FUSION_FILE, TREES_FILE, Bundle, BundleError, encoder_file
-from classifiers.calibration import Calibration, Novelty
+from classifiers.bundle import FUSION_FILE, NOVELTY_FILE, TREES_FILE, Bundle, BundleError, encoder_file
+from classifiers.calibration import Calibration, load_novelty
 from classifiers.features import (
     LENGTH_BUCKETS,
     PooledCurves,
@@ -73,7 +73,7 @@ class BundleClassifier:
         self._tree_share = float(card["tree_share"])
         self._calibrated_surveys: list[str] = card["calibration"]["surveys"]
         self._calibration = [Calibration.from_card(card["calibration"][group]) for group in EVIDENCE_GROUPS]
-        self._novelty = [Novelty.from_card(card["novelty"][group]) for group in EVIDENCE_GROUPS]
+        self._novelty = load_novelty(bundle.file(NOVELTY_FILE), EVIDENCE_GROUPS)
 
     def warm_up(self) -> None:
         """Compiles the kernels and runs the networks once in each shape, so that the first batch is not slow."""

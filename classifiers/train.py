@@ -14,9 +14,16 @@ import torch
 
 from classifiers import load_bundle
 from classifiers.alerts import LabelledAlerts
-from classifiers.augment import augmented
-from classifiers.bundle import FUSION_FILE, TREES_FILE, encoder_file
-from classifiers.calibration import Calibration, Novelty, conformal_threshold, fit_novelty, fit_temperature
+from classifiers.augment import cut_short
+from classifiers.bundle import FUSION_FILE, NOVELTY_FILE, TREES_FILE, encoder_file
+from classifiers.calibration import (
+    Calibration,
+    Novelty,
+    conformal_threshold,
+    fit_novelty,
+    fit_temperature,
+    save_novelty,
+)
 from classifiers.card import LIMITS, PRIOR, counts
 from classifiers.data import LabelledCurves, LabelledSpectra
 from classifiers.evaluate import evaluate
@@ -43,6 +50,8 @@ NAME = "first-light"
 
 VERSION = "1.0.0"
 """Version of the model: to be raised with every bundle that ships."""
+
+Calibrated = tuple[dict[str, Any], dict[str, Novelty]]
 
 Shape = Callable[[int, int], tuple[tuple[int, ...], ...]]
 
@@ -77,9 +86,12 @@ def train(folder: Path, out: Path, progress: Progress = print) -> dict[str, Any]
         staged = Path(scratch) / "bundle"
         staged.mkdir()
         differences = write_networks(networks, staged)
+        blank = np.zeros(EMBEDDING_LENGTH), np.zeros((EMBEDDING_LENGTH, 1)), np.zeros((len(CLASSES), 1))
+        save_novelty(staged / NOVELTY_FILE, dict.fromkeys(EVIDENCE_GROUPS, Novelty(*blank, np.arange(101.0))))
         card = provisional_card(data, networks, differences)
         write_card(staged, card)
-        card.update(calibrate(load_bundle(staged), data, rng))
+        card["calibration"], novelty = calibrate(load_bundle(staged), data, rng)
+        save_novelty(staged / NOVELTY_FILE, novelty)
         write_card(staged, card)
         progress("evaluating on the objects held aside")
         card["metrics"] = evaluate(load_bundle(staged), folder)
@@ -115,8 +127,8 @@ def write_networks(networks: Networks, folder: Path) -> dict[str, float]:
     return differences
 
 
-def calibrate(classifier: BundleClassifier, data: Data, rng: np.random.Generator) -> dict[str, Any]:
-    """Temperatures, set thresholds and novelty of each evidence group, through the code that serves."""
+def calibrate(classifier: BundleClassifier, data: Data, rng: np.random.Generator) -> Calibrated:
+    """The card's temperatures and set thresholds, and the novelty of each group, through the code that serves."""
     curves = [data.curves.take(np.flatnonzero(data.curve_split == side)) for side in (TRAIN, CALIBRATE)]
     alerts = [data.alerts.take(np.flatnonzero(data.alert_split == side)) for side in (TRAIN, CALIBRATE)]
     spectra = [data.spectra.take(np.flatnonzero(data.spectrum_split == side)) for side in (TRAIN, CALIBRATE)]
@@ -129,10 +141,8 @@ def calibrate(classifier: BundleClassifier, data: Data, rng: np.random.Generator
         "spectrum": [Seen(each.label, each.object_id, [_encoded_spectra(classifier, each)]) for each in spectra],
     }
     fitted = {group: _fit_group(classifier, group, *seen[group]) for group in EVIDENCE_GROUPS}
-    return {
-        "calibration": {"surveys": ["ztf"], **{group: pair[0] for group, pair in fitted.items()}},
-        "novelty": {group: pair[1] for group, pair in fitted.items()},
-    }
+    calibration = {"surveys": ["ztf"], **{group: pair[0] for group, pair in fitted.items()}}
+    return calibration, {group: pair[1] for group, pair in fitted.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +154,8 @@ class Seen:
     encoded: list[Encoded]
 
 
-def _fit_group(classifier: BundleClassifier, group: str, train: Seen, known: Seen) -> tuple[dict[str, Any], ...]:
-    """The card's calibration and novelty of one evidence group; sets rest on one sighting of each object."""
+def _fit_group(classifier: BundleClassifier, group: str, train: Seen, known: Seen) -> tuple[dict[str, Any], Novelty]:
+    """The card's calibration and the novelty of one evidence group; sets rest on one sighting of each object."""
     logits = [classifier.fused_logits(each) for each in known.encoded]
     label = np.tile(known.label, len(logits))
     n_detections = np.concatenate([each.n_detections for each in known.encoded])
@@ -157,7 +167,7 @@ def _fit_group(classifier: BundleClassifier, group: str, train: Seen, known: See
     scores = fitted.scores(logits[0][first], n_detections[first])
     threshold = conformal_threshold(scores, known.label[first])
     embeddings = [classifier.answer(side.encoded[0], "ztf").embedding for side in (train, known)]
-    return _part(fitted, threshold), fit_novelty(embeddings[0], train.label, embeddings[1][first]).to_card()
+    return _part(fitted, threshold), fit_novelty(embeddings[0], train.label, embeddings[1][first])
 
 
 DOMAINS: dict[str, str] = {
@@ -174,7 +184,7 @@ METHOD = "temperature, smooth in ln(detections), by class-weighted log loss; set
 def _encoded_curves(classifier: BundleClassifier, side: LabelledCurves, rng: np.random.Generator) -> Encoded:
     """One random truncation of each curve, encoded by the serving code."""
     encoded = classifier.blank(len(side.label))
-    classifier.add_light_curves(encoded, pool_nights(augmented(side.curves, LONGEST_COPY, rng)))
+    classifier.add_light_curves(encoded, pool_nights(cut_short(side.curves, LONGEST_COPY, rng)))
     return encoded
 
 
@@ -216,10 +226,8 @@ def _mask(shape: tuple[int, ...], rng: np.random.Generator) -> Float32Array:
 
 
 def provisional_card(data: Data, networks: Networks, differences: dict[str, float]) -> dict[str, Any]:
-    """The card before calibration: temperature 1, empty thresholds, no metrics."""
+    """The card before calibration: temperature 1, no thresholds, no metrics."""
     neutral = _part(Calibration(0.0, 0.0, 0.0, 0, "none", "none"), 0.0)
-    blank = np.zeros(EMBEDDING_LENGTH), np.zeros((EMBEDDING_LENGTH, 1)), np.zeros((len(CLASSES), 1))
-    nothing = Novelty(*blank, np.arange(101.0)).to_card()
     kept = {
         "light_curves": counts(data.curves.label, data.curve_split),
         "spectra": counts(data.spectra.label, data.spectrum_split),
@@ -243,7 +251,6 @@ def provisional_card(data: Data, networks: Networks, differences: dict[str, floa
             "counts": kept,
         },
         "calibration": {"surveys": [], **dict.fromkeys(EVIDENCE_GROUPS, neutral)},
-        "novelty": dict.fromkeys(EVIDENCE_GROUPS, nothing),
         "limits": list(LIMITS),
         "worst_difference_torch_to_onnx": {name: float(f"{value:.2g}") for name, value in differences.items()},
     }

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from classifiers.alerts import read_ztf_alerts
-from classifiers.augment import augmented, first_detections
+from classifiers.augment import augmented, cut_short, first_detections
 from classifiers.data import SPLITS, read_light_curves, read_spectra, split_of
 from schemas.taxonomy import CLASSES
 from tests.classifiers import made_up
@@ -87,3 +87,13 @@ def test_changing_copies_leaves_the_original_alone() -> None:
     before = curves.flux_njy.copy()
     augmented(curves, 16, np.random.default_rng(0))
     np.testing.assert_array_equal(curves.flux_njy, before)
+
+
+def test_curves_are_cut_to_every_length_from_one_detection_to_all() -> None:
+    curves = made_up.curves([10] * 1000)
+    lengths = np.diff(cut_short(curves, 256, np.random.default_rng(0)).offsets)
+    counts = np.bincount(lengths, minlength=11)
+    assert counts[0] == 0
+    assert counts[1] > 150
+    assert counts[10] > 150
+    assert (counts[1:] > 0).all()

@@ -68,10 +68,10 @@ def test_a_short_training_run_writes_a_bundle_that_serves(
     from classifiers import load_bundle
     from classifiers.train import train
 
-    monkeypatch.setattr("classifiers.fitting.LIGHT_CURVE_STEPS", 10)
-    monkeypatch.setattr("classifiers.fitting.FUSION_STEPS", 10)
-    monkeypatch.setattr("classifiers.networks.SMALL_STEPS", 10)
-    monkeypatch.setattr("classifiers.networks.SPECTRUM_STEPS", 10)
+    monkeypatch.setattr("classifiers.fitting.LIGHT_CURVE_STEPS", 20)
+    monkeypatch.setattr("classifiers.fitting.FUSION_STEPS", 20)
+    monkeypatch.setattr("classifiers.networks.SMALL_STEPS", 20)
+    monkeypatch.setattr("classifiers.networks.SPECTRUM_STEPS", 20)
     monkeypatch.setattr("classifiers.trees.ROUNDS", 10)
     card = train(shared_data, tmp_path / "bundle", lambda _: None)
     assert max(card["worst_difference_torch_to_onnx"].values()) < 2e-4
