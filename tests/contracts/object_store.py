@@ -79,7 +79,7 @@ def put_alert(alert_id: int, processed: float) -> Change:
 
 
 def put_score(alert_id: int, revision: int) -> Change:
-    scored = made_up.scored([alert_id], [OBJECTS[alert_id % 2]], revision=revision, mjd_tai=60000.0 + alert_id // 2)
+    scored = made_up.scored([alert_id], [OBJECTS[alert_id // 3]], revision=revision, mjd_tai=60000.0 + alert_id // 2)
     return lambda store: store.put_scores(scored)
 
 
@@ -244,6 +244,7 @@ class ObjectStoreContract:
         put(store, lambda s: s.put_scores(made_up.scored([1], ["a"], mjd_tai=60002.0)))
         put(store, lambda s: s.put_scores(made_up.scored([1], ["a"], mjd_tai=60002.0, revision=1)))
         put(store, lambda s: s.put_scores(made_up.scored([2], ["a"], mjd_tai=60001.0, revision=5)))
+        put(store, lambda s: s.put_scores(made_up.scored([9], ["a"], mjd_tai=60002.0)))
         score, none = store.last_scores("ztf", ["a", "b"])
         assert none is None
         assert score is not None
@@ -301,6 +302,16 @@ class ObjectStoreContract:
                 put(store, lambda s: s.put_cutouts("ztf", np.array([2]), [(b"b" * 30, None, None)]))
             assert store.cutouts("ztf", 1) == (b"a" * 30, None, None)
 
+    def test_cutouts_of_batches_that_were_undone_take_no_room(self, tmp_path: Path) -> None:
+        with self.open(tmp_path, cutouts_max_bytes=16384) as store:
+            put(store, lambda s: s.put_cutouts("ztf", np.array([1]), [(b"a" * 30, None, None)]))
+            for alert_id in range(2, 12):
+                store.begin()
+                store.put_cutouts("ztf", np.array([alert_id]), [(b"b" * 30, None, None)])
+                store.rollback()
+            put(store, lambda s: s.put_cutouts("ztf", np.array([12]), [(b"c" * 30, None, None)]))
+            assert store.cutouts("ztf", 1) == (b"a" * 30, None, None)
+
     def test_all_is_there_after_closing_and_opening(self, tmp_path: Path) -> None:
         alerts = made_up.alerts([1, 2], OBJECTS[:2], cutouts=STAMPS)
         with self.open(tmp_path) as store:
@@ -341,6 +352,7 @@ class ObjectStoreContract:
         store.put_alerts(made_up.alerts([1], [OBJECTS[0]]))
         store.put_cutouts("ztf", np.array([2]), [(b"afterwards", None, None)])
         store.commit()
+        assert columns_of(store.alert("ztf", 1)) == columns_of(made_up.alerts([1], [OBJECTS[0]], cutouts=STAMPS))
         assert store.cutouts("ztf", 1) == STAMPS
         assert store.cutouts("ztf", 2) == (b"afterwards", None, None)
 

@@ -29,6 +29,7 @@ from schemas.wire import (
     parsed_schema,
     schema_text,
     scored_alert_records,
+    unix_micros,
 )
 from tests import made_up
 
@@ -148,6 +149,11 @@ def test_a_batchs_records_are_valid_by_the_schema_and_read_by_any_avro_reader() 
 
 def _class_names() -> tuple[str, ...]:
     return ("SN I", "SN II", "SLSN", "CV", "AGN", "TDE", "other")
+
+
+def test_times_are_rounded_to_the_microsecond() -> None:
+    steps = np.arange(1000)
+    np.testing.assert_array_equal(unix_micros(1.7e9 + steps * 1e-6), 1_700_000_000_000_000 + steps)
 
 
 def test_a_later_revision_says_what_it_replaces() -> None:

@@ -236,6 +236,13 @@ def test_embeddings_written_again_replace_the_former_ones(tmp_path: Path) -> Non
     assert found[3] == made_up.scored([3]).embedding[0].tolist()
 
 
+def test_of_equal_keys_in_one_addition_the_last_embedding_stays(tmp_path: Path) -> None:
+    changed = made_up.scored([1])
+    changed.embedding[:] = np.eye(128, dtype=np.float32)[:1]
+    write(LanceSink(tmp_path), made_up.scored([1]), changed)
+    assert embeddings(tmp_path).column("embedding").to_pylist() == changed.embedding.tolist()
+
+
 def test_embeddings_written_again_within_a_run_after_a_flush_stay_single(tmp_path: Path) -> None:
     sink = LanceSink(tmp_path)
     for _ in range(3):

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from schemas.alert import EncodedCutouts
 from schemas.rows import NO_ROWS, merge_rows
 from streamer.state.cutout_ring import CutoutRing, Slot, whole_blocks
-from streamer.state.sqlite import SqliteObjectStore
+from streamer.state.sqlite import COMPACT_CHUNKS, SqliteObjectStore
 from streamer.state.store import StoreError
 from tests import made_up
 from tests.contracts.object_store import STAMPS, EmbeddedStoreContract, put
@@ -59,6 +59,16 @@ def test_of_equal_rows_the_one_known_first_stays() -> None:
         np.concatenate([made_up.rows(1, known_mjd_tai=60005.0), made_up.rows(1, known_mjd_tai=60002.0)])
     )
     assert merged["known_mjd_tai"].tolist() == [60002.0]
+
+
+def test_an_object_that_many_alerts_add_to_is_kept_in_few_chunks_without_repeats(tmp_path: Path) -> None:
+    with SqliteObjectStore(tmp_path, 0) as store:
+        for turn in range(200):
+            rows = made_up.rows(turn % 10, known_mjd_tai=60100.0 + turn)
+            put(store, lambda s, rows=rows: s.add_light_curve_rows("ztf", ["a"], rows, np.array([0, 1])))
+            held, _ = store.light_curve_rows("ztf", ["a"])
+        assert len(held) <= 10 + COMPACT_CHUNKS
+        assert merge_rows(held)["known_mjd_tai"].max() == 60109.0
 
 
 KILLED = """
