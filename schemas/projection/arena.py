@@ -93,7 +93,7 @@ class RowArena:
         if not 0 <= start <= stop <= len(view):
             raise DecodeError(f"the body from byte {start} to {stop} lies outside the packet's {len(view)} bytes")
         data = np.frombuffer(view, dtype=np.uint8) if len(view) else np.zeros(0, dtype=np.uint8)
-        data.flags.writeable = False  # one type of array, so one compilation
+        data.setflags(write=False)  # one type of array, so one compilation
         self._room_for_packet()
         while status := kernel.run(
             data,

@@ -39,22 +39,24 @@ def expected_rows(record: Any, table: Table) -> list[list[Any]]:
 
 
 def found_rows(arena: RowArena, table: Table, packet: int) -> list[list[Any]]:
+    """The packet's rows of a table as the columns hold them; None where they say null."""
     rows = arena[table.name]
-    found = []
-    for row in range(int(rows.offsets[packet]), int(rows.offsets[packet + 1])):
-        values: list[Any] = []
-        for place, (name, kind) in enumerate(table.fields):
-            if kind == "span":
-                span = arena.span(table.name, row, name)
-                value: Any = None if span is None else bytes(span)
-            else:
-                value = rows.column(name)[row].item()
-            if rows.is_null[row, place]:
-                assert value is None or value == 0 or math.isnan(value), (name, value)
-                value = None
-            values.append(value)
-        found.append(values)
-    return found
+    chosen = slice(int(rows.offsets[packet]), int(rows.offsets[packet + 1]))
+    buffer = arena.buffer(packet)
+    columns: list[list[Any]] = []
+    for place, (name, kind) in enumerate(table.fields):
+        if kind == "span":
+            spans = rows.spans[chosen, rows.span_names.index(name)].tolist()
+            values = [None if first < 0 else bytes(buffer[first:last]) for first, last in spans]
+            assert [value is None for value in values] == rows.is_null[chosen, place].tolist(), name
+        else:
+            values = rows.column(name)[chosen].tolist()
+            for k in rows.is_null[chosen, place].nonzero()[0].tolist():
+                assert math.isnan(values[k]) if kind == "float" else values[k] == 0, (name, values[k])
+                values[k] = None
+        columns.append(values)
+    n_rows = chosen.stop - chosen.start
+    return [[column[k] for column in columns] for k in range(n_rows)]
 
 
 def same(found: Any, expected: Any, kind: str) -> bool:

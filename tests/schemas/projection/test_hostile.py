@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import fastavro
@@ -52,7 +55,7 @@ def test_flipped_bytes_are_refused_or_read_as_fastavro_reads_them(survey: str, v
     rng = np.random.default_rng(5)
     arena = RowArena(projection)
     agreed = refused = 0
-    for _ in range(1500):
+    for _ in range(600):
         flipped = bytearray(body)
         for place in rng.integers(len(body), size=int(rng.integers(1, 4))):
             flipped[place] ^= 1 << int(rng.integers(8))
@@ -73,7 +76,7 @@ def test_flipped_bytes_are_refused_or_read_as_fastavro_reads_them(survey: str, v
         else:
             assert_same(arena, projection, record)
             agreed += 1
-    assert agreed > 100
+    assert agreed > 50
     assert refused > 10
 
 
@@ -162,6 +165,16 @@ def test_a_boolean_of_any_other_byte_is_true_as_fastavro_has_it() -> None:
         arena.decode(program, bytes([byte]))
         assert arena["top"].column("a").tolist() == [wanted]
         assert read_whole(_one_field("boolean"), bytes([byte])) == {"a": bool(wanted)}
+
+
+def test_nothing_is_read_beyond_the_end_of_the_packet() -> None:
+    if not sys.platform.startswith("linux"):
+        pytest.skip("needs mprotect")
+    checkout = Path(__file__).resolve().parents[3]
+    command = [sys.executable, "-m", "tests.schemas.projection.guard_page"]
+    done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.removeprefix("refused ")) > 1000
 
 
 def test_a_body_outside_the_payload_is_refused() -> None:

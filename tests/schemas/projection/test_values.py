@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from schemas.codec import read_container, read_frame
 from schemas.projection import CannotCompile, DecodeError, Projection, RowArena, Table, compile_program
+from schemas.projection import arena as arena_module
 from schemas.surveys.projections import LSST_PROJECTION, ZTF_PROJECTION
 from schemas.surveys.tables import LSST_VERSIONS, ZTF_VERSIONS, survey_schema
 from streamer.bench.random_records import Shape, random_record
@@ -59,7 +60,12 @@ def test_a_history_of_thousands_of_rows_is_whole(survey: str, version: str) -> N
     np.testing.assert_array_equal(arena[table].column(name), [row[name] for row in record[table]])
 
 
-def test_packets_follow_one_another_in_one_arena_and_a_cleared_arena_starts_anew() -> None:
+@pytest.mark.parametrize("first_rows", [1, arena_module.FIRST_ROWS])
+def test_packets_follow_one_another_in_one_arena_and_a_cleared_arena_starts_anew(
+    first_rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arena_module, "FIRST_ROWS", first_rows)
+    monkeypatch.setattr(arena_module, "FIRST_PACKETS", first_rows)
     schema = survey_schema("lsst", "10.0")
     rng = np.random.default_rng(7)
     bodies = [written(schema, random_record(schema, rng, Shape(0.3, k % 5))) for k in range(150)]
@@ -71,7 +77,7 @@ def test_packets_follow_one_another_in_one_arena_and_a_cleared_arena_starts_anew
         for body in bodies:
             arena.decode(PROGRAMS["lsst", "10.0"], body)
         assert arena.n_packets == len(bodies)
-        for packet in (0, 1, 77, 149):
+        for packet in range(0, 150, 7):
             assert_same(arena, LSST_PROJECTION, read_whole(schema, bodies[packet]), packet)
 
 
