@@ -47,7 +47,7 @@ SURVEYS: dict[str, Survey] = {
     "lsst": Survey("lsst", 30.0, 365.0, 189, 0.2, 0.55, 1.0, 26.0, 16.5, 23.4),
 }
 """ZTF: gain 6.2 e-/DN at a zero point of 26.3 mag (Bellm et al. 2019, PASP 131, 018002). LSST: 28.4 mag for 1 e-/s in r
-(Ivezic et al. 2019, ApJ 873, 111). ZTF quotes errors 2.5 times those of white noise (median of 400 real packets): it
+(Ivezic et al. 2019, ApJ 873, 111). ZTF quotes errors 2.5 times those of white noise (median of 386 real packets): it
 resamples its images, and its pixels' errors go together; LSST's quoted errors and variance planes agree."""
 
 ZTF_DEPTH_MAG = {"g": 20.8, "r": 20.6}
