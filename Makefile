@@ -35,7 +35,7 @@ docs: venv ## The docs site, strictly, into site/
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
 
 docs-pages: venv ## Write the pages that are made from the code (configuration, CLI)
-	$(VENV)/bin/python scripts/docs_pages.py
+	$(VENV)/bin/python -m scripts.docs_pages
 
 lock: venv ## Pin every dependency anew (LOCK_ARGS=--upgrade for newer versions)
 	scripts/make_locks.sh $(VENV)/bin/uv $(LOCK_ARGS)

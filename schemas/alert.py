@@ -84,7 +84,7 @@ class AlertBatch:
         return len(self.alert_id)
 
     def field(self, name: str) -> FloatArray:
-        """One of the survey's own numeric fields by its full name, shape (n,); KeyError if this survey has none such."""
+        """One of the survey's own numeric fields by its full name, shape (n,); KeyError if the survey has none such."""
         if not self._column:
             self._column = {known: index for index, known in enumerate(self.metadata_names)}
         return self.metadata[:, self._column[name]]

@@ -14,7 +14,7 @@ WAVELENGTH_AA: dict[str, tuple[float, ...]] = {
     "ztf": (np.nan, 4753.0, 6369.0, 7915.0, np.nan, np.nan),
     "lsst": (3671.0, 4827.0, 6223.0, 7546.0, 8691.0, 9712.0),
 }
-"""Effective wavelength of each of `BANDS` in angstrom. Source: SVO filter profile service, Palomar/ZTF and LSST/LSST."""
+"""Effective wavelength of each of `BANDS` in angstrom. Source: SVO filter profile service, Palomar/ZTF, LSST/LSST."""
 
 DETECTION, FORCED, LIMIT = 0, 1, 2
 """Kinds of a row: a difference-image source, forced photometry, a 5-sigma upper limit."""

@@ -119,8 +119,8 @@ def _limits(axes: Axes, x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], 
     low, high = min(0.0, float((y - bars).min())), max(0.0, float((y + bars).max()))
     pad = 0.06 * (high - low) or 1.0
     axes.set_ylim(low - pad, high + pad)
-    span = max(float(x.max() - x.min()), 1.0)
-    axes.set_xlim(float(x.min()) - 0.04 * span, float(x.max()) + 0.04 * span)
+    margin = max(0.04 * float(x.max() - x.min()), 0.5)
+    axes.set_xlim(float(x.min()) - margin, float(x.max()) + margin)
 
 
 def _magnitudes(axes: Axes, scale: float) -> None:

@@ -1,4 +1,4 @@
-"""What must hold of packets from files: each comes once, with coordinates of its own, and nothing is lost in silence."""
+"""What must hold of packets from files: each comes once, with coordinates of its own, and none is lost in silence."""
 
 from __future__ import annotations
 
