@@ -234,6 +234,15 @@ class ObjectStoreContract:
             assert len(found.rows) == 0
         assert store.alert("ztf", 7) is None
 
+    def test_of_two_decodings_of_an_alert_the_one_processed_last_stays(self, store: ObjectStore) -> None:
+        for order in ((1, 60001.0), (1, 60002.0), (2, 60002.0), (2, 60001.0)):
+            put(store, put_alert(*order))
+        for alert_id in (1, 2):
+            alert = store.alert("ztf", alert_id)
+            assert alert is not None
+            assert alert.processed_mjd_tai.tolist() == [60002.0]
+            assert alert.field("candidate.drb").tolist() == [alert_id + 60002.0]
+
     def test_an_objects_alerts_are_listed_by_time(self, store: ObjectStore) -> None:
         put(store, lambda s: s.put_alerts(made_up.alerts([9, 3, 6], ["a", "a", "b"])))
         assert store.alert_ids("ztf", "a") == [3, 9]
