@@ -13,7 +13,7 @@ from typing import Any
 
 import fastavro
 
-from schemas.projection import CannotCompile, DecodeError, Projection, RowArena, compile_program
+from schemas.projection import CannotCompile, DecodeError, Program, Projection, RowArena, compile_program
 
 REASONS: tuple[str, ...] = (
     "truncated",  # the bytes end before the packet does
@@ -44,6 +44,7 @@ CONTAINER_MAGIC = b"Obj\x01"
 """First bytes of an Avro object container."""
 
 _SYNC_BYTES = 16
+_NOTHING = Projection(())
 _KNOWN_HEADERS = 64
 
 
@@ -94,8 +95,10 @@ def write_frame(schema_id: int, body: bytes) -> bytes:
     return struct.pack(">bI", 0, schema_id) + body
 
 
-_recent_headers: list[_Header] = []
-"""Headers met before, last used first: a survey's packets share a few, and comparing is cheaper than parsing."""
+_recent_headers: tuple[_Header, ...] = ()
+"""Headers met before, last used first: a survey's packets share a few, and comparing is cheaper than parsing.
+
+Replaced as a whole, since archives are read in a thread of their own."""
 
 
 def read_container(payload: bytes) -> Body:
@@ -151,13 +154,16 @@ def read_record(schema: Any, buffer: bytes | memoryview, start: int, end: int) -
     walked by the interpreter first, which bounds what a hostile packet can ask of fastavro.
     """
     try:
-        nothing = Projection(())
-        RowArena(nothing).decode(compile_program(schema, nothing), buffer, start, end)
-    except CannotCompile as bad:
-        raise PacketError("bad_schema", str(bad)) from None
+        RowArena(_NOTHING).decode(_walker(schema), buffer, start, end)
     except DecodeError as bad:
         raise PacketError("bad_avro", str(bad)) from None
-    return _by_fastavro(schema, io.BytesIO(buffer[start:end]))
+    try:
+        record = fastavro.schemaless_reader(io.BytesIO(buffer[start:end]), schema, None)
+    except Exception as bad:  # noqa: BLE001  fastavro has no error of its own: all it meets in bad bytes comes through
+        raise PacketError("bad_avro", f"{type(bad).__name__}: {bad}") from None
+    if not isinstance(record, dict):
+        raise PacketError("bad_avro", f"a {type(record).__name__} where a record is expected")
+    return record
 
 
 def plain_schema(schema: Any) -> Any:
@@ -167,39 +173,43 @@ def plain_schema(schema: Any) -> Any:
     return [plain_schema(item) for item in schema] if isinstance(schema, list) else schema
 
 
-def _by_fastavro(schema: dict[str, Any], stream: io.BytesIO) -> dict[str, Any]:
-    try:
-        record = fastavro.schemaless_reader(stream, schema, None)
-    except Exception as bad:  # noqa: BLE001  fastavro has no error of its own: all it meets in bad bytes comes through
-        raise PacketError("bad_avro", f"{type(bad).__name__}: {bad}") from None
-    if not isinstance(record, dict):
-        raise PacketError("bad_avro", f"a {type(record).__name__} where a record is expected")
-    return record
-
-
 def _records(header: _Header, block: bytes, count: int) -> Iterator[bytes]:
-    """The encoded records of an unpacked block, told apart by reading each."""
+    """The encoded records of an unpacked block, told apart by walking each."""
     if count > len(block):
         raise PacketError("bad_container", f"a block of {len(block)} bytes claims {count} records")
-    stream = io.BytesIO(block)
+    arena = RowArena(_NOTHING)
+    program = _walker(header.schema)
+    start = 0
     for _ in range(count):
-        start = stream.tell()
-        _by_fastavro(header.schema, stream)
-        yield block[start : stream.tell()]
-    if stream.tell() != len(block):
+        try:
+            end = arena.record_end(program, block, start)
+        except DecodeError as bad:
+            raise PacketError("bad_avro", str(bad)) from None
+        yield block[start:end]
+        start = end
+    if start != len(block):
         raise PacketError("bad_container", "bytes are left over after a block's records")
 
 
+def _walker(schema: Any) -> Program:
+    """A program that walks a record and keeps nothing of it."""
+    try:
+        return compile_program(schema, _NOTHING)
+    except CannotCompile as bad:
+        raise PacketError("bad_schema", str(bad)) from None
+
+
 def _header(payload: bytes) -> _Header:
-    """The container's schema and codec, from the cache of headers or parsed."""
-    for place, header in enumerate(_recent_headers):
+    """The container's schema and codec, from the headers met before or parsed."""
+    global _recent_headers
+    known = _recent_headers
+    for place, header in enumerate(known):
         if payload.startswith(header.raw):
             if place:
-                _recent_headers.insert(0, _recent_headers.pop(place))
+                _recent_headers = (header, *known[:place], *known[place + 1 :])
             return header
     header = _parse_header(payload)
-    _recent_headers.insert(0, header)
-    del _recent_headers[_KNOWN_HEADERS:]
+    _recent_headers = (header, *known[: _KNOWN_HEADERS - 1])
     return header
 
 

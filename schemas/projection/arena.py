@@ -86,10 +86,32 @@ class RowArena:
         Raises DecodeError where the body is cut short, hostile or followed by other bytes; the arena is then as it was
         before. Text is not checked to be UTF-8: who decodes a span finds out.
         """
-        if program.projection is not self.projection:
-            raise ValueError("the program was compiled for another projection")
         view = memoryview(payload)
         stop = len(view) if end is None else end
+        status = self._run(program, view, start, stop)
+        if status:
+            raise DecodeError(f"{kernel.REASONS[status]} (byte {int(self._scratch[kernel.PLACE])})")
+        self._buffers.append(view)
+        self.n_packets += 1
+
+    def record_end(self, program: Program, payload: bytes | memoryview, start: int) -> int:
+        """The place after the record that begins at `start`, other bytes may follow; the arena must hold no packet.
+
+        Raises DecodeError as `decode` does.
+        """
+        if self.n_packets:
+            raise ValueError("records are measured in an empty arena")
+        status = self._run(program, memoryview(payload), start, len(payload))
+        self.clear()
+        place = int(self._scratch[kernel.PLACE])
+        if status not in (0, kernel.TRAILING):
+            raise DecodeError(f"{kernel.REASONS[status]} (byte {place})")
+        return place
+
+    def _run(self, program: Program, view: memoryview, start: int, stop: int) -> int:
+        """Runs the program, growing the tables as it asks for; its status."""
+        if program.projection is not self.projection:
+            raise ValueError("the program was compiled for another projection")
         if not 0 <= start <= stop <= len(view):
             raise DecodeError(f"the body from byte {start} to {stop} lies outside the packet's {len(view)} bytes")
         data = np.frombuffer(view, dtype=np.uint8) if len(view) else np.zeros(0, dtype=np.uint8)
@@ -105,11 +127,9 @@ class RowArena:
             self.n_packets + 1,
         ):
             if status != kernel.GROW:
-                place = int(self._scratch[kernel.PLACE])
-                raise DecodeError(f"{kernel.REASONS[status]} (byte {place})")
+                return status
             self._grow(int(self._scratch[kernel.GROW_TABLE]), int(self._scratch[kernel.GROW_ROWS]))
-        self._buffers.append(view)
-        self.n_packets += 1
+        return 0
 
     def append_record(self, record: Mapping[str, Any]) -> None:
         """Adds a packet that fastavro has decoded (by a schema without logical types) to the same columns.

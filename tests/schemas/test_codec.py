@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import fastavro
@@ -77,7 +78,7 @@ def test_equal_schemas_have_one_key_though_each_file_has_its_own_sync_marker() -
 
 
 def test_headers_are_parsed_once_and_only_so_many_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(codec, "_recent_headers", [])
+    monkeypatch.setattr(codec, "_recent_headers", ())
     parsed = []
     monkeypatch.setattr(
         codec, "_parse_header", lambda payload, real=codec._parse_header: parsed.append(1) or real(payload)
@@ -207,3 +208,26 @@ def test_a_packet_error_has_a_documented_reason() -> None:
 
 def test_deflated_bodies_are_raw_deflate() -> None:
     assert zlib.decompress(codec._deflate(b"abc"), -15) == b"abc"
+
+
+def test_threads_may_read_containers_at_once() -> None:
+    payloads = [_container(schema=SCHEMA | {"name": f"thread{k}"}) for k in range(8)]
+    keys = [read_container(payload).schema_key for payload in payloads]
+
+    def read(turn: int) -> bool:
+        return read_container(payloads[turn % 8]).schema_key == keys[turn % 8]
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(read, range(4000)))
+
+
+def test_a_container_whose_array_never_ends_is_refused_at_once() -> None:
+    items = {"type": "array", "items": "null"}
+    head = _container(0, schema={"type": "record", "name": "endless", "fields": [{"name": "a", "type": items}]})
+    block = codec._varint(2**60) + b"\0" + codec._varint(1) + b"\0"
+    payload = head + codec._varint(2) + codec._varint(len(block)) + block + head[-16:]
+    assert _reason(payload, split_container) == "bad_avro"
+    recursive = {"type": "record", "name": "r", "fields": [{"name": "a", "type": ["null", "r"]}]}
+    head = _container(0, schema=recursive)
+    payload = head + codec._varint(2) + codec._varint(2) + b"\0\0" + head[-16:]
+    assert _reason(payload, split_container) == "bad_schema"

@@ -175,3 +175,18 @@ def test_it_compiles_where_no_cache_folder_can_be_written(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(numba, "njit", without_cache)
     assert kernel.jit(lambda x: x + 1)(2) == 3
+
+
+def test_the_end_of_a_record_is_found_among_further_bytes() -> None:
+    projection = _keep("a", "int")
+    program = compile_program(_record(("a", "long"), ("b", "string")), projection)
+    arena = RowArena(projection)
+    body = b"\x02\x06abc"
+    assert arena.record_end(program, b"??" + body + b"\x04\x00", 2) == 2 + len(body)
+    assert arena.record_end(program, body, 0) == len(body)
+    assert len(arena["top"]) == 0
+    with pytest.raises(DecodeError, match="ends inside"):
+        arena.record_end(program, body[:-1], 0)
+    arena.decode(program, body)
+    with pytest.raises(ValueError, match="empty arena"):
+        arena.record_end(program, body, 0)
