@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,8 @@ def _group(name: str, group: Any) -> Iterator[str]:
 
 def _command(name: str, command: Any) -> Iterator[str]:
     context = command.context_class(command, info_name=name)
-    usage = " ".join([f"$ {name}", *command.collect_usage_pieces(context)])
+    pieces = [re.sub(r"[{}]", "", piece) for piece in command.collect_usage_pieces(context)]
+    usage = " ".join([f"$ {name}", *pieces])
     yield f"## `{name}`\n\n{_help(command)}\n\n```console\n{usage}\n```\n"
     records = [record for param in command.get_params(context) if (record := param.get_help_record(context))]
     rows = [

@@ -44,7 +44,7 @@ class Survey(StrEnum):
 @app.command()
 def replay(
     source: Annotated[
-        list[Path], typer.Argument(metavar="SOURCE...", help="Archives (tar.gz), packets (.avro, .bin), or folders.")
+        list[Path], typer.Argument(metavar="SOURCE", help="Archives (tar.gz), packets (.avro, .bin), or folders.")
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the results; continued if it exists.")],
     spectra: Annotated[
