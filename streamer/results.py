@@ -23,6 +23,9 @@ from streamer.state.store import ObjectStore
 SCORES_FILE = "scores.parquet"
 """Name of the table of scores in a folder of results."""
 
+MIN_DETECTIONS = 3
+"""Detections of an object that is worth a picture among the night's best."""
+
 
 class Results:
     """Reads a folder of results with the object store that lies in it."""
@@ -83,10 +86,13 @@ class Results:
         )
 
     def best(self, per_class: int, classes: Sequence[str]) -> list[tuple[str, int]]:
-        """(survey, alert id) of the surest objects of each class, one alert (the last) an object."""
+        """(survey, alert id) of the surest objects of each class, one alert (the last) an object.
+
+        Objects with fewer than `MIN_DETECTIONS` detections are left out: little can be seen of them.
+        """
         if not self._scores.is_file():
             return []
-        columns = ["survey", "alert_id", "object_id", "mjd_tai", "predicted_class", *CLASS_COLUMNS]
+        columns = ["survey", "alert_id", "object_id", "mjd_tai", "n_detections", "predicted_class", *CLASS_COLUMNS]
         rows = pq.read_table(self._scores, columns=columns).to_pylist()
         last: dict[tuple[str, str], dict[str, Any]] = {}
         for row in sorted(rows, key=lambda row: float(row["mjd_tai"])):
@@ -94,7 +100,9 @@ class Results:
         chosen: list[tuple[str, int]] = []
         for name in classes:
             column = CLASS_COLUMNS[CLASSES.index(name)]
-            of_class = [row for row in last.values() if row["predicted_class"] == name]
+            of_class = [
+                row for row in last.values() if row["predicted_class"] == name and row["n_detections"] >= MIN_DETECTIONS
+            ]
             of_class.sort(key=lambda row: -row[column])
             chosen += [(row["survey"], row["alert_id"]) for row in of_class[:per_class]]
         return chosen

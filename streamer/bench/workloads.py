@@ -84,7 +84,7 @@ def _long_records(data: Path) -> list[dict[str, Any]]:
     for path in sorted((data / "lsst_alerts" / "v10_0").glob("*.bin")):
         payload = path.read_bytes()
         _, start = read_frame(payload)
-        record: dict[str, Any] = fastavro.schemaless_reader(io.BytesIO(payload[start:]), schema, None)  # type: ignore[assignment]
+        record: dict[str, Any] = fastavro.schemaless_reader(io.BytesIO(payload[start:]), schema, None)
         sources, forced = record["prvDiaSources"] or [], record["prvDiaForcedSources"] or []
         if len(sources) >= PREVIOUS_SOURCES and len(forced) >= FORCED_SOURCES and record["diaObject"]:
             records.append(record)

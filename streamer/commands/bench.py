@@ -33,9 +33,7 @@ def run_bench_decode(data: Path | None, as_json: bool) -> None:
         ours, theirs = report[f"{key}_per_s"], report[f"{key}_fastavro_per_s"]
         table.add_row(title, f"{ours:,.0f}", f"{theirs:,.0f}", f"{report[f'{key}_ratio_to_fastavro']:.1f}")
     console.print(table)
-    console.print(
-        f"Stamps of an alert: ZTF {report['ztf_triplet_ms']:.3f} ms, LSST {report['lsst_triplet_ms']:.3f} ms"
-    )
+    console.print(f"Stamps of an alert: ZTF {report['ztf_triplet_ms']:.3f} ms, LSST {report['lsst_triplet_ms']:.3f} ms")
 
 
 def run_bench_pipeline(data: Path | None, as_json: bool) -> None:
@@ -55,15 +53,18 @@ def run_bench_pipeline(data: Path | None, as_json: bool) -> None:
     def row(title: str, form: Callable[[dict[str, Any]], str], **style: Any) -> None:
         table.add_row(title, *(form(report[name]) for name in names), **style)
 
+    def milliseconds(group: str, key: str) -> Callable[[dict[str, Any]], str]:
+        return lambda part: f"{part[group].get(key, 0.0):.3f}"
+
     row("packets", lambda part: f"{part['packets']:,} ({part['source']})")
     row("light-curve tokens an alert", lambda part: f"{part['tokens_per_alert']}")
     row("alerts/s with all models", lambda part: f"{part['alerts_per_s']:,.0f}", style="bold")
     row("alerts/s without models", lambda part: f"{part['spine_alerts_per_s']:,.0f}", end_section=True)
     for stage in report[names[0]]["stage_ms"]:
-        row(f"{stage} [ms]", lambda part, stage=stage: f"{part['stage_ms'].get(stage, 0.0):.3f}")
+        row(f"{stage} [ms]", milliseconds("stage_ms", stage))
     row("all [ms]", lambda part: f"{part['ms_per_alert']:.3f}", end_section=True, style="bold")
     for kernel in report[names[0]]["kernel_ms"]:
-        row(f"of it {kernel} [ms]", lambda part, kernel=kernel: f"{part['kernel_ms'][kernel]:.3f}")
+        row(f"of it {kernel} [ms]", milliseconds("kernel_ms", kernel))
     row("cost / kernels", lambda part: f"{part['cost_ratio']:.2f}", style="bold")
     out = Console()
     out.print(table)

@@ -30,6 +30,9 @@ from streamer.sinks.base import SinkError
 LIVE_ROWS = 12
 """Scored alerts in the live table."""
 
+WIDTH_WITHOUT_TERMINAL = 110
+"""Columns of text where the output goes to a file or a pipe."""
+
 BATCH_ALERTS = 64
 """Small batches, so that a person sees the night go by."""
 
@@ -94,6 +97,8 @@ class LatestSink:
 def run_demo(out: Path, alerts: int, seed: int) -> None:
     """Simulates, scores and draws a night into `out`; UserError where that folder is not the demo's own."""
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDTH_WITHOUT_TERMINAL)
     _clear(out)
     console.print(
         f"A simulated night: {alerts:,} ZTF and {alerts:,} LSST alerts, seed {seed}. Nothing here is real sky."

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -53,20 +54,18 @@ def write_night(
 ) -> NightReport:
     """Writes a night's packets into `folder`, `<candid>.avro` or `<diaSourceId>.bin`, and `truth.parquet` last.
 
-    Nothing waits: rate and duration only set how many. UserError where the arguments make no night, where the folder
-    cannot be written, or where it holds a night already.
+    Nothing waits: rate and duration only set how many. A folder that holds a night already gets this one beside it, and
+    the truth of both. UserError where the arguments make no night, or where the folder cannot be written.
     """
     try:
         packets = simulate_night(survey, rate_per_s, duration_s, seed)
     except ValueError as error:
         raise UserError(str(error)) from error
-    if (folder / TRUTH_FILE).exists():
-        raise UserError(f"{folder} already holds a simulated night: name an empty or new folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return _write(packets, folder, after_packet)
-    except OSError as error:
-        raise UserError(f"cannot write to {folder}: {error.strerror or error}") from error
+    except (OSError, pa.ArrowException) as error:
+        raise UserError(f"cannot write to {folder}: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _write(
@@ -82,8 +81,21 @@ def _write(
         objects.setdefault(packet.object_id, []).append(packet.without_payload())
         after_packet(packet)
     report.objects = len(objects)
-    pq.write_table(truth_table(objects), folder / TRUTH_FILE)
+    truth = folder / TRUTH_FILE
+    table = truth_table(objects)
+    pq.write_table(_joined(pq.read_table(truth), table) if truth.exists() else table, truth)
     return report
+
+
+def _joined(former: pa.Table, table: pa.Table) -> pa.Table:
+    """The truth of two nights: an object of both keeps the alerts of both."""
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in [*former.to_pylist(), *table.to_pylist()]:
+        known = rows.setdefault((row["survey"], row["object_id"]), row)
+        known["alert_ids"] = list(dict.fromkeys([*known["alert_ids"], *row["alert_ids"]]))
+        known["first_mjd_tai"] = min(known["first_mjd_tai"], row["first_mjd_tai"])
+        known["last_mjd_tai"] = max(known["last_mjd_tai"], row["last_mjd_tai"])
+    return pa.Table.from_pylist(list(rows.values()), schema=_TRUTH_SCHEMA)
 
 
 def truth_table(objects: dict[str, list[SimulatedPacket]]) -> pa.Table:

@@ -32,10 +32,15 @@ def test_a_night_is_written_with_its_truth(survey: str, suffix: str, tmp_path: P
     assert any(row["redshift"] is not None for row in truth)
 
 
-def test_a_second_night_never_mixes_with_the_first(tmp_path: Path) -> None:
-    write_night("ztf", 1.0, 2.0, 1, tmp_path)
-    with pytest.raises(UserError, match="already holds a simulated night"):
-        write_night("ztf", 1.0, 2.0, 2, tmp_path)
+def test_a_second_night_lies_beside_the_first_and_the_truth_speaks_of_both(tmp_path: Path) -> None:
+    for survey, seed in (("ztf", 1), ("lsst", 1), ("ztf", 1), ("ztf", 2)):
+        write_night(survey, 10.0, 3.0, seed, tmp_path)
+    truth = pq.read_table(tmp_path / TRUTH_FILE).to_pylist()
+    told = [(row["survey"], alert_id) for row in truth for alert_id in row["alert_ids"]]
+    assert len(told) == len(set(told)) == 90
+    assert {f"{a}.{'avro' if s == 'ztf' else 'bin'}" for s, a in told} == {
+        path.name for path in tmp_path.iterdir() if path.name != TRUTH_FILE
+    }
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
