@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from schemas.cutout import PIXEL_SCALE_ARCSEC
@@ -48,6 +49,9 @@ ZERO_POINT_AB_NJY = 31.4
 
 SCALE_BARS_ARCSEC: tuple[float, ...] = (1, 2, 5, 10, 20, 30, 60)
 """Lengths that a stamp's scale bar may have [arcsec]."""
+
+LEAST_BOUND = 2.0
+"""Brightest level of a stamp is at least this (11 sigma), so that mere noise stays pale."""
 
 SOFTENING_SIGMA = 3.0
 """Where the stretch of a stamp turns from linear to logarithmic [sigma of its background]."""
@@ -205,7 +209,7 @@ def stretched(image: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float64], 
     if not noise > 0.0:
         noise = float(np.nanmax(np.abs(pixels - middle))) or 1.0
     shown = np.arcsinh((pixels - middle) / (SOFTENING_SIGMA * noise))
-    return shown, max(float(np.nanpercentile(np.abs(shown), 99.7)), 1.0)
+    return shown, max(float(np.nanpercentile(np.abs(shown), 99.7)), LEAST_BOUND)
 
 
 def _crosshair(axes: Axes, shape: tuple[int, ...], colour: str) -> None:
@@ -224,7 +228,10 @@ def _scale_bar(axes: Axes, shape: tuple[int, ...], survey: str, colour: str, *, 
     width, x, y = fitting[-1] / pixel, 0.05 * shape[1], 0.05 * shape[0]
     axes.plot([x, x + width], [y, y], color=colour, linewidth=1.5, scalex=False, scaley=False)
     if not small:
-        axes.text(x + width / 2, y + 0.025 * shape[0], f'{fitting[-1]:g}"', color=colour, fontsize=7.5, ha="center")
+        label = axes.text(
+            x + width / 2, y + 0.025 * shape[0], f'{fitting[-1]:g}"', color=colour, fontsize=8, ha="center"
+        )
+        label.set_path_effects([withStroke(linewidth=2, foreground="black" if colour == "white" else PAPER)])
 
 
 def class_scores(axes: Axes, subject: Subject, *, small: bool = False) -> None:
