@@ -61,7 +61,7 @@ def read_stamp(encoded: memoryview | bytes) -> Stamp:
     Pixels that are not finite, beyond `HUGE` or blank become NaN. Raises StampError where the stamp cannot be read:
     gzip or FITS damaged or cut short, no image, more than `MAX_STAMP_BYTES`. Gzip is known by its first bytes.
     """
-    return _pixels(_unpack(encoded))[0]
+    return _pixels(unpack_stamp(encoded))[0]
 
 
 def read_triplet(encoded: EncodedCutouts, survey: str) -> tuple[CutoutTriplet, int]:
@@ -79,7 +79,7 @@ def read_triplet(encoded: EncodedCutouts, survey: str) -> tuple[CutoutTriplet, i
             stamps.append(None)
             continue
         try:
-            pixels, huge, flaws = _pixels(_unpack(packed))
+            pixels, huge, flaws = _pixels(unpack_stamp(packed))
         except StampError:
             quality |= QUALITY_BIT["cutout_unreadable"]
             stamps.append(None)
@@ -94,8 +94,31 @@ def read_triplet(encoded: EncodedCutouts, survey: str) -> tuple[CutoutTriplet, i
     return CutoutTriplet(survey, stamps[0], stamps[1], stamps[2]), quality
 
 
-def _unpack(encoded: memoryview | bytes) -> memoryview | bytes:
-    """Undoes gzip where there is any; never more than `MAX_STAMP_BYTES` are unpacked, whatever the trailer claims."""
+def primary_images(encoded: EncodedCutouts) -> EncodedCutouts:
+    """The stamps as sent without their extensions (LSST's uncertainty and PSF, three quarters of the bytes), uncopied.
+
+    A gzipped stamp stays whole; one that cannot be read becomes None.
+    """
+    science, template, difference = encoded
+    return _primary_image(science), _primary_image(template), _primary_image(difference)
+
+
+def _primary_image(encoded: memoryview | bytes | None) -> memoryview | bytes | None:
+    if encoded is None or bytes(encoded[:2]) == _GZIP_MAGIC:
+        return encoded
+    try:
+        image = _header(encoded)
+    except StampError:
+        return None
+    size = image.height * image.width * np.dtype(image.dtype).itemsize
+    return encoded[: image.data_start + -(-size // _BLOCK) * _BLOCK]
+
+
+def unpack_stamp(encoded: memoryview | bytes) -> memoryview | bytes:
+    """A stamp's FITS bytes: undoes gzip where there is any; StampError where that is damaged.
+
+    Never more than `MAX_STAMP_BYTES` are unpacked, whatever the trailer claims.
+    """
     if bytes(encoded[:2]) != _GZIP_MAGIC:
         return encoded
     unpacker = isal_zlib.decompressobj(31)

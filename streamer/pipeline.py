@@ -15,6 +15,7 @@ from schemas.alert import AlertBatch
 from schemas.packet import Packet
 from schemas.records import DeadLetter
 from schemas.scored import ScoredBatch
+from schemas.stamps import primary_images
 from schemas.surveys.reading import Rejected
 from streamer.outcomes import Outcomes
 from streamer.processors.assemble import Assemble
@@ -85,7 +86,7 @@ class Pipeline:
             self.assemble.remember(assembled)
             if scored is not None:
                 self.store.put_scores(scored)
-                stamps = [alerts.cutouts[i] for i in chosen]
+                stamps = [primary_images(alerts.cutouts[i]) for i in chosen]
                 self.store.put_cutouts(scored.survey, scored.alert_id, stamps)
         outcomes.filtered.update(reason for reason in selected.reason if reason is not None)
         if scored is None:

@@ -11,7 +11,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import deflate
 import numpy as np
 import onnxruntime
 
@@ -20,6 +19,7 @@ from schemas.codec import read_container, read_frame
 from schemas.packet import Coordinates, Packet
 from schemas.prediction import EMBEDDING_LENGTH, Classifier, Evidence, Predictions
 from schemas.projection import RowArena, compile_program
+from schemas.stamps import unpack_stamp
 from schemas.surveys.lsst import LsstSchemas
 from schemas.surveys.projections import LSST_PROJECTION, ZTF_PROJECTION
 from schemas.surveys.ztf import ZtfReader
@@ -214,7 +214,7 @@ def _gunzip(work: Workload) -> None:
         alerts, _ = ZtfReader().read([Packet(Coordinates("bench", ""), payload, 0.0) for payload in work.payloads])
         work.stamps.extend(bytes(stamp) for encoded in alerts.cutouts for stamp in encoded if stamp is not None)
     for stamp in work.stamps:
-        deflate.gzip_decompress(stamp)
+        unpack_stamp(stamp)
 
 
 def _median_ms(work: Callable[[], None], n: int) -> float:
