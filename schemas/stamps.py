@@ -30,7 +30,8 @@ _BLOCK = 2880  # FITS: headers and data come in blocks of this many bytes
 _CARD = 80
 _FIRST_CARDS = 10 * _CARD  # FITS: SIMPLE, BITPIX, NAXIS and NAXISn come first, in this order
 _DTYPE = {-64: ">f8", -32: ">f4", 8: "u1", 16: ">i2", 32: ">i4", 64: ">i8"}
-_SCALING = frozenset((b"BSCALE  ", b"BZERO   ", b"BLANK   "))
+_END = b"END     "
+_SCALING = (b"BSCALE  ", b"BZERO   ", b"BLANK   ")
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -168,13 +169,15 @@ def _header(fits: memoryview | bytes) -> _Image:
     scaled = False
     for block_start in range(0, min(len(fits), MAX_HEADER_BYTES), _BLOCK):
         block = bytes(fits[block_start : block_start + _BLOCK])
-        for place in range(0, len(block), _CARD):
-            keyword = block[place : place + 8]
-            if keyword == b"END     ":
-                # LSST's differ from stamp to stamp in their WCS; how pixels are stored stands in the first cards.
-                length = block_start + place if scaled else min(block_start + place, _FIRST_CARDS)
-                return _parse_cards(bytes(fits[:length]), block_start + _BLOCK)
-            scaled = scaled or keyword in _SCALING
+        end = block.find(_END)
+        while end % _CARD and end >= 0:  # inside another card's text
+            end = block.find(_END, end + 1)
+        cards = block if end < 0 else block[:end]
+        scaled = scaled or any(keyword in cards for keyword in _SCALING)
+        if end >= 0:
+            # LSST's differ from stamp to stamp in their WCS; how pixels are stored stands in the first cards.
+            length = block_start + end if scaled else min(block_start + end, _FIRST_CARDS)
+            return _parse_cards(bytes(fits[:length]), block_start + _BLOCK)
     raise StampError("FITS: the header has no END")
 
 

@@ -66,6 +66,10 @@ class RowArena:
         self.n_packets = 0
         tables = len(projection.tables)
         self._number = {table.name: number for number, table in enumerate(projection.tables)}
+        self._names = [
+            (table.names("float"), table.names("int"), table.names("span"), tuple(name for name, _ in table.fields))
+            for table in projection.tables
+        ]
         self._capacity = [FIRST_ROWS] * tables
         self._state = np.zeros(tables * kernel.TABLE_WIDTH + kernel.SCRATCH, dtype=np.int64)
         self._tables = self._state[: tables * kernel.TABLE_WIDTH].reshape(tables, kernel.TABLE_WIDTH)
@@ -153,19 +157,15 @@ class RowArena:
 
     def __getitem__(self, table_name: str) -> Rows:
         number = self._number[table_name]
-        table = self.projection.tables[number]
         rows = int(self._tables[number, kernel.ROWS])
         floats, ints, spans, nulls = self._blocks(number)
         return Rows(
             floats[:rows],
             ints[:rows],
-            spans[:rows].reshape(rows, len(table.names("span")), 2),
+            spans[:rows].reshape(rows, len(self._names[number][2]), 2),
             nulls[:rows],
             self._offsets[: self.n_packets + 1, number],
-            table.names("float"),
-            table.names("int"),
-            table.names("span"),
-            tuple(name for name, _ in table.fields),
+            *self._names[number],
         )
 
     def buffer(self, packet: int) -> memoryview:
