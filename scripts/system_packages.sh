@@ -5,7 +5,8 @@ set -euo pipefail
 
 wanted=("$@")
 # LightGBM's wheel links to the system's OpenMP runtime.
-if [ "$(uname -s)" = Linux ] && ! { ldconfig -p 2>/dev/null || /sbin/ldconfig -p 2>/dev/null; } | grep -q 'libgomp\.so\.1'; then
+libraries=$(ldconfig -p 2>/dev/null || /sbin/ldconfig -p 2>/dev/null || true)
+if [ "$(uname -s)" = Linux ] && [[ $libraries != *libgomp.so.1* ]]; then
     wanted+=(libgomp1)
 fi
 [ ${#wanted[@]} -gt 0 ] || exit 0

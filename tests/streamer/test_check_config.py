@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,3 +35,20 @@ def test_without_a_file_the_message_says_what_to_do(tmp_path: Path, name: str | 
     assert code == 2
     assert "--print-default" in text
     assert "\n" not in text
+
+
+def test_the_command_prints_one_line_and_no_traceback_for_a_wrong_file(tmp_path: Path) -> None:
+    file = tmp_path / "streamer.yaml"
+    file.write_text("batch: {max_alert: 1}\n")
+    command = [sys.executable, "-m", "streamer", "check-config", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"{file}:1:9: batch.max_alert: unknown key")
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_command_prints_the_default_on_stdout() -> None:
+    command = [sys.executable, "-m", "streamer", "check-config", "--print-default"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == check_config(None, print_default=True)[0] + "\n"
+    assert done.stderr == ""
