@@ -79,6 +79,19 @@ def test_what_is_locked_for_serving_is_locked_alike_for_development_and_training
     assert pins("runtime") <= pins("train")
 
 
+def test_every_dependency_is_locked() -> None:
+    extras = PROJECT["project"]["optional-dependencies"]
+    for lock, wanted in (
+        ("runtime", []),
+        ("dev", [*extras["dev"], *extras["docs"]]),
+        ("train", [*extras["dev"], *extras["train"]]),
+    ):
+        text = (ROOT / "requirements" / f"{lock}.lock").read_text(encoding="utf-8").lower()
+        for requirement in [*PROJECT["project"]["dependencies"], *wanted]:
+            name = requirement.split(">=")[0].lower()
+            assert f"\n{name}==" in text, f"{name} is not in {lock}.lock: run `make lock`"
+
+
 def test_the_readme_begins_with_the_two_commands() -> None:
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     commands = [line.split("#")[0].strip() for line in lines[:8] if line.startswith("make ")]
