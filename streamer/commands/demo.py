@@ -131,8 +131,10 @@ def run_demo(out: Path, alerts: int, seed: int) -> None:
     best.sort(key=lambda subject: -(subject.best or ("", 0.0))[1])
     draw_night(best, picture, "Best of a simulated night", f"{report.outcomes.scored:,} scored alerts, seed {seed}")
     first = f"{best[0].survey}:{best[0].object_id}" if best else "ID"
-    console.print(f"The night's best transients: {picture}")
-    console.print(f"Every score: {out / SCORES_FILE}. One object closer: streamer show {first} --in {out}")
+    console.print(f"The night's best transients: {picture}", soft_wrap=True)
+    console.print(
+        f"Every score: {out / SCORES_FILE}. One object closer: streamer show {first} --in {out}", soft_wrap=True
+    )
 
 
 def _interleaved(sources: list[SimulatorSource]) -> Iterator[Packet]:

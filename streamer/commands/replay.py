@@ -118,10 +118,11 @@ def print_summary(console: Console, report: ReplayReport, skipped: Sequence[str]
     if skipped:
         console.print(f"{len(skipped)} other files, not read:")
         for name in skipped[:SKIPPED_SHOWN]:
-            console.print(f"  {name}", highlight=False)
+            console.print(f"  {name}", highlight=False, soft_wrap=True)
         if len(skipped) > SKIPPED_SHOWN:
             console.print(f"  and {len(skipped) - SKIPPED_SHOWN} more")
-    console.print(f"{report.seconds:.1f} s, {report.alerts_per_second:,.0f} alerts/s; results in {out}")
+    rate = f"{report.seconds:.1f} s, {report.alerts_per_second:,.0f} alerts/s"
+    console.print(f"{rate}; results in {out}", soft_wrap=True)
 
 
 def _progress(console: Console) -> Progress:

@@ -35,5 +35,6 @@ def run_simulate(survey: str, rate_per_s: float, duration_s: float, seed: int, f
     seconds = perf_counter() - started
     console.print(
         f"{report.packets:,} packets of {report.objects:,} objects, {report.bytes / 1e6:,.0f} MB in {seconds:.1f} s; "
-        f"packets and truth.parquet in {folder}"
+        f"packets and truth.parquet in {folder}",
+        soft_wrap=True,
     )
