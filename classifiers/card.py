@@ -53,7 +53,10 @@ def card_text(card: dict[str, Any]) -> str:
 
 def metrics_text(metrics: dict[str, Any]) -> list[str]:
     """The tables of `evaluate` as lines."""
-    lines = [f"Objects held aside ({', '.join(metrics['sides'])}): n, accuracy, balanced [90 %], macro-AUPRC, ECE"]
+    lines = [
+        f"Objects of the sides {', '.join(metrics['sides'])}: n, accuracy, balanced [90 %], macro-AUPRC, ECE;",
+        "then the paired gain in balanced accuracy: ours over a baseline, or a subset over the light curve alone",
+    ]
     for count, table in metrics["light_curves"].items():
         lines.append(_line(f"light curve, {count} detections", table))
     for group in ("baselines", "spectra", "alerts"):
@@ -72,10 +75,14 @@ def _modality(card: dict[str, Any], name: str) -> str:
 
 def _line(name: str, table: dict[str, Any]) -> str:
     low, high = table["balanced_accuracy_interval"]
-    return (
+    line = (
         f"  {name:<52} n={table['n']:<4} {table['accuracy']:.3f}  {table['balanced_accuracy']:.3f} "
         f"[{low:.3f}, {high:.3f}]  {table['macro_auprc']:.3f}  {table['ece']:.3f}"
     )
+    if "gain" in table:
+        gained, (low, high) = table["gain"]["balanced_accuracy"], table["gain"]["interval"]
+        line += f"  {gained:+.3f} [{low:+.3f}, {high:+.3f}]"
+    return line
 
 
 def _recall(each: dict[str, Any]) -> str:

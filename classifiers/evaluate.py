@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,7 @@ def evaluate(classifier: BundleClassifier, folder: Path, sides: Sequence[str] = 
     return {
         "sides": list(sides),
         "light_curves": _light_curve_figures(classifier, side.curves),
-        "baselines": _baselines(folder, side.curves),
+        "baselines": _baselines(classifier, folder, side.curves),
         "spectra": _spectrum_figures(classifier, side),
         "alerts": _alert_figures(classifier, side.alerts),
     }
@@ -72,7 +72,7 @@ def figures(label: IntArray, scores: npt.NDArray[np.floating], groups: Sequence[
         "n_objects": len(set(names)),
         "accuracy": _rounded(np.mean(predicted == label)),
         "balanced_accuracy": _rounded(_balanced(label, predicted)),
-        "balanced_accuracy_interval": _interval(label, predicted, names),
+        "balanced_accuracy_interval": _resampled(names, lambda i: _balanced(label[i], predicted[i])),
         "macro_auprc": _rounded(np.mean([average_precision(label == c, scores[:, c]) for c in present])),
         "ece": _rounded(_ece(label, scores)),
         "classes": {
@@ -109,8 +109,8 @@ def _light_curve_figures(classifier: BundleClassifier, labelled: LabelledCurves)
     return tables
 
 
-def _baselines(folder: Path, labelled: LabelledCurves) -> dict[str, Any]:
-    """The majority class, and trees that see the sampling alone, on the same curves."""
+def _baselines(classifier: BundleClassifier, folder: Path, labelled: LabelledCurves) -> dict[str, Any]:
+    """The majority class, and trees that see the sampling alone, on the same whole curves; `gain` is ours over them."""
     everything = read_light_curves(folder)
     train = everything.take(np.flatnonzero(split_of(everything.object_id) == SPLITS.index("train")))
     if not len(train.label) or not len(labelled.label):
@@ -118,20 +118,22 @@ def _baselines(folder: Path, labelled: LabelledCurves) -> dict[str, Any]:
     majority = np.zeros((len(labelled.label), len(CLASSES)))
     majority[:, np.bincount(train.label).argmax()] = 1.0
     sampling = np.exp(log_probabilities(train_sampling_baseline(train), sampling_features(labelled.curves)))
-    return {
-        "majority_class": figures(labelled.label, majority),
-        "trees_on_sampling_alone": figures(labelled.label, sampling),
-    }
+    encoded = classifier.blank(len(labelled.label))
+    classifier.add_light_curves(encoded, pool_nights(labelled.curves))
+    ours = classifier.answer(encoded, "ztf").class_scores.argmax(1)
+    tables: dict[str, Any] = {}
+    for name, scores in (("majority_class", majority), ("trees_on_sampling_alone", sampling)):
+        gain = paired_gain(labelled.label, ours, scores.argmax(1), labelled.object_id)
+        tables[name] = {**figures(labelled.label, scores), "gain": gain}
+    return tables
 
 
 def _spectrum_figures(classifier: BundleClassifier, side: Side) -> dict[str, Any]:
-    """Spectra alone, and beside the same object's light curve where there is one."""
+    """Spectra alone, and beside the same object's whole light curve where there is one."""
     spectra, curves = side.spectra, side.curves
-    if not len(spectra.label):
-        return {}
     alone = classifier.blank(len(spectra.label))
     classifier.add_spectra(alone, np.arange(len(spectra.label)), spectra.spectra)
-    tables = {"spectrum": _answered(classifier, alone, spectra.label, spectra.object_id)}
+    tables = _subsets(classifier, alone, spectra.label, spectra.object_id, {"spectrum": (SPECTRUM,)})
     place = {name: i for i, name in enumerate(curves.object_id)}
     both = np.array([i for i, name in enumerate(spectra.object_id) if name in place], np.int64)
     if len(both):
@@ -139,41 +141,55 @@ def _spectrum_figures(classifier: BundleClassifier, side: Side) -> dict[str, Any
         together = classifier.blank(len(both))
         classifier.add_light_curves(together, pooled)
         classifier.add_spectra(together, np.arange(len(both)), [spectra.spectra[i] for i in both])
+        subsets = {
+            "light_curve, objects with both": (LIGHT_CURVE,),
+            "spectrum, objects with both": (SPECTRUM,),
+            "light_curve+spectrum, objects with both": (LIGHT_CURVE, SPECTRUM),
+        }
         names = [spectra.object_id[i] for i in both.tolist()]
-        for key, modalities in (
-            ("light_curve, objects with both", (LIGHT_CURVE,)),
-            ("spectrum, objects with both", (SPECTRUM,)),
-            ("light_curve+spectrum, objects with both", (LIGHT_CURVE, SPECTRUM)),
-        ):
-            tables[key] = _answered(classifier, _only(together, modalities), spectra.label[both], names)
+        tables |= _subsets(classifier, together, spectra.label[both], names, subsets)
     return tables
 
 
 def _alert_figures(classifier: BundleClassifier, alerts: LabelledAlerts) -> dict[str, Any]:
     """Alerts at their own time with every subset of what they carry."""
-    if not len(alerts):
-        return {}
     encoded = classifier.blank(len(alerts))
     classifier.add_light_curves(encoded, pool_nights(alerts.curves))
     classifier.add_metadata(encoded, *metadata_features(alerts.alerts))
     classifier.add_cutouts(encoded, *cutout_images(alerts.cutouts))
-    return {
-        key: _answered(classifier, _only(encoded, modalities), alerts.label, alerts.alerts.object_id)
-        for key, modalities in (
-            ("light_curve", (LIGHT_CURVE,)),
-            ("metadata", (METADATA,)),
-            ("cutouts", (CUTOUTS,)),
-            ("light_curve+metadata", (LIGHT_CURVE, METADATA)),
-            ("light_curve+cutouts", (LIGHT_CURVE, CUTOUTS)),
-            ("light_curve+metadata+cutouts", (LIGHT_CURVE, METADATA, CUTOUTS)),
-        )
+    subsets = {
+        "light_curve": (LIGHT_CURVE,),
+        "metadata": (METADATA,),
+        "cutouts": (CUTOUTS,),
+        "light_curve+metadata": (LIGHT_CURVE, METADATA),
+        "light_curve+cutouts": (LIGHT_CURVE, CUTOUTS),
+        "light_curve+metadata+cutouts": (LIGHT_CURVE, METADATA, CUTOUTS),
     }
+    return _subsets(classifier, encoded, alerts.label, alerts.alerts.object_id, subsets)
 
 
-def _answered(classifier: BundleClassifier, encoded: Encoded, label: IntArray, names: Sequence[str]) -> dict[str, Any]:
-    rows = np.flatnonzero(encoded.present.any(1))
-    scores = classifier.answer(encoded, "ztf").class_scores[rows]
-    return figures(label[rows], scores, [names[i] for i in rows.tolist()])
+def _subsets(
+    classifier: BundleClassifier,
+    encoded: Encoded,
+    label: IntArray,
+    names: Sequence[str],
+    subsets: dict[str, tuple[int, ...]],
+) -> dict[str, Any]:
+    """Figures of several subsets of the modalities over the rows that have all, each with its gain over the first."""
+    rows = np.flatnonzero(encoded.present[:, sorted({m for subset in subsets.values() for m in subset})].all(1))
+    if not len(rows):
+        return {}
+    kept_names = [names[i] for i in rows.tolist()]
+    tables: dict[str, Any] = {}
+    first: IntArray | None = None
+    for key, modalities in subsets.items():
+        scores = classifier.answer(_only(encoded, modalities), "ztf").class_scores[rows]
+        tables[key] = figures(label[rows], scores, kept_names)
+        if first is None:
+            first = scores.argmax(1)
+        else:
+            tables[key]["gain"] = paired_gain(label[rows], scores.argmax(1), first, kept_names)
+    return tables
 
 
 def _only(encoded: Encoded, modalities: Sequence[int]) -> Encoded:
@@ -188,15 +204,20 @@ def _balanced(label: IntArray, predicted: IntArray) -> float:
     return float(np.mean([np.mean(predicted[label == c] == c) for c in np.unique(label)]))
 
 
-def _interval(label: IntArray, predicted: IntArray, names: Sequence[str]) -> list[float]:
-    """5 % and 95 % points of the balanced accuracy over resamplings of the objects."""
+def paired_gain(label: IntArray, predicted: IntArray, baseline: IntArray, names: Sequence[str]) -> dict[str, Any]:
+    """Gain in balanced accuracy over a baseline on the same rows, with its interval by object, drawn in pairs."""
+    low, high = _resampled(names, lambda i: _balanced(label[i], predicted[i]) - _balanced(label[i], baseline[i]))
+    gain = _balanced(label, predicted) - _balanced(label, baseline)
+    return {"balanced_accuracy": _rounded(gain), "interval": [low, high]}
+
+
+def _resampled(names: Sequence[str], value: Callable[[IntArray], float]) -> list[float]:
+    """5 % and 95 % points of `value` of row indexes, over resamplings of the objects."""
     rng = np.random.default_rng(0)
     _, owner = np.unique(np.array(names), return_inverse=True)
-    rows = [np.flatnonzero(owner == k) for k in range(owner.max() + 1)]
-    drawn: list[float] = []
-    for _ in range(BOOTSTRAPS):
-        index = np.concatenate([rows[k] for k in rng.integers(0, len(rows), len(rows))])
-        drawn.append(_balanced(label[index], predicted[index]))
+    order = np.argsort(owner, kind="stable")
+    rows = np.split(order, np.flatnonzero(np.diff(owner[order])) + 1)
+    drawn = [value(np.concatenate([rows[k] for k in rng.integers(0, len(rows), len(rows))])) for _ in range(BOOTSTRAPS)]
     return [_rounded(np.quantile(drawn, q)) for q in (0.05, 0.95)]
 
 

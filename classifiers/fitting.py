@@ -31,7 +31,7 @@ FUSION_STEPS = 1500
 CONTRASTIVE_WEIGHT = 0.1
 """Weight of the contrastive term beside the class loss."""
 
-BATCH = 192
+BATCH = 128
 """Objects of one step."""
 
 STEP_LENGTHS: tuple[tuple[int, float], ...] = ((16, 0.3), (32, 0.3), (64, 0.25), (128, 0.15))

@@ -43,8 +43,8 @@ LONGEST_COPY = 128
 FUSION_COPIES = 8
 """Changed copies of each training curve that the fusion sees."""
 
-SMALL_STEPS = 500
-"""Optimiser steps of the metadata and cutout encoders; they have some 150 objects to learn from."""
+SMALL_STEPS = 120
+"""Optimiser steps of the metadata and cutout encoders: some 160 alerts, which more steps only learn by heart."""
 
 SPECTRUM_STEPS = 1600
 """Optimiser steps of the spectrum encoder."""

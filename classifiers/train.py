@@ -48,7 +48,7 @@ SEED = 20
 NAME = "first-light"
 """Name of the model that this script trains."""
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 """Version of the model: to be raised with every bundle that ships."""
 
 Calibrated = tuple[dict[str, Any], dict[str, Novelty]]

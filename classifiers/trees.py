@@ -13,7 +13,7 @@ from classifiers.features import light_curve_statistics, pool_nights
 from schemas.light_curve import Float32Array, FloatArray, IntArray, LightCurves
 from schemas.taxonomy import CLASSES
 
-COPIES = 10
+COPIES = 14
 """Changed copies of each training curve, each cut short at random."""
 
 ROUNDS = 80

@@ -17,10 +17,10 @@ from streamer.errors import UserError
 from streamer.simulate.night import simulate_night
 from streamer.sources.files import FileSource
 
-LSST_PACKETS = 768
+LSST_PACKETS = 1_024
 """LSST packets with history, each of an object of its own."""
 
-SIMULATED_PACKETS = 768
+SIMULATED_PACKETS = 1_024
 """Packets of each survey where there are no real ones."""
 
 PREVIOUS_SOURCES, FORCED_SOURCES = 50, 100
