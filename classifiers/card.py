@@ -81,7 +81,7 @@ def _line(name: str, table: dict[str, Any]) -> str:
     )
     if "gain" in table:
         gained, (low, high) = table["gain"]["balanced_accuracy"], table["gain"]["interval"]
-        line += f"  {gained:+.3f} [{low:+.3f}, {high:+.3f}]"
+        line += f"  {gained:+.3f} [{low:+.3f}, {high:+.3f}]{'' if low > 0 else ' not shown'}"
     return line
 
 

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from classifiers.cli import app
-from classifiers.evaluate import average_precision, evaluate, figures
+from classifiers.evaluate import average_precision, evaluate, figures, paired_gain
 from classifiers.serving import BundleClassifier
 
 RUNNER = CliRunner()
@@ -41,6 +41,18 @@ def test_average_precision_is_that_of_the_textbook() -> None:
     assert average_precision(truth, score) == pytest.approx((1 + 2 / 3) / 2)
 
 
+def test_a_gain_is_counted_in_pairs_and_its_interval_holds_it() -> None:
+    label = np.array([0, 1] * 40)
+    ours, theirs = label.copy(), label.copy()
+    ours[:4] = 2
+    theirs[:24] = 2
+    names = [str(i // 2) for i in range(80)]
+    gain = paired_gain(label, ours, theirs, names)
+    assert gain["balanced_accuracy"] == 0.25
+    assert 0.1 < gain["interval"][0] < 0.25 < gain["interval"][1] < 0.4
+    assert paired_gain(label, ours, ours, names) == {"balanced_accuracy": 0.0, "interval": [0.0, 0.0]}
+
+
 def test_the_shipped_bundle_earns_the_figures_on_its_card(classifier: BundleClassifier, shared_data: Path) -> None:
     metrics = evaluate(classifier, shared_data)
     told = classifier.card["metrics"]
@@ -50,6 +62,7 @@ def test_the_shipped_bundle_earns_the_figures_on_its_card(classifier: BundleClas
     ours = metrics["light_curves"]["all"]["balanced_accuracy"]
     for table in metrics["baselines"].values():
         assert ours > table["balanced_accuracy"]
+        assert table["gain"]["interval"][0] > 0
 
 
 def test_evaluating_a_folder_with_only_light_curves_prints_what_there_is(shared_data: Path, tmp_path: Path) -> None:
@@ -67,7 +80,8 @@ def test_evaluating_a_folder_with_only_light_curves_prints_what_there_is(shared_
 def test_the_card_is_printed_for_people() -> None:
     result = RUNNER.invoke(app, ["card"])
     assert result.exit_code == 0
-    assert "Objects held aside" in result.output
+    assert "light curve, all detections" in result.output
+    assert "Limits:" in result.output
 
 
 @pytest.mark.parametrize(
