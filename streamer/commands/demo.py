@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain, zip_longest
 from pathlib import Path
 
@@ -128,6 +129,8 @@ def run_demo(out: Path, alerts: int, seed: int) -> None:
     with open_store(settings, out) as store:
         results = Results(out, store)
         best = [results.subject(survey, alert_id) for survey, alert_id in results.best(2, TRANSIENTS)]
+    types = {source.survey: source.types for source in night}
+    best = [replace(subject, true_class=types[subject.survey].get(subject.object_id)) for subject in best]
     best.sort(key=lambda subject: -(subject.best or ("", 0.0))[1])
     draw_night(best, picture, "Best of a simulated night", f"{report.outcomes.scored:,} scored alerts, seed {seed}")
     first = f"{best[0].survey}:{best[0].object_id}" if best else "ID"

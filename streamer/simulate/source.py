@@ -17,6 +17,8 @@ class SimulatorSource:
         self.survey, self.seed = survey, seed
         check_night(survey, rate_per_s, duration_s, seed)
         self._rate_per_s, self._duration_s = rate_per_s, duration_s
+        self.types: dict[str, str] = {}
+        """Fine type of each object whose packets have been handed out."""
 
     def __len__(self) -> int:
         return packet_count(self._rate_per_s, self._duration_s)
@@ -25,4 +27,5 @@ class SimulatorSource:
         origin = f"simulator:{self.survey}:{self.seed}"
         packets = simulate_night(self.survey, self._rate_per_s, self._duration_s, self.seed)
         for offset, packet in enumerate(packets):
+            self.types[packet.object_id] = packet.type
             yield Packet(Coordinates(origin, "", 0, offset), packet.payload, time())
