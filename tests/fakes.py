@@ -9,10 +9,11 @@ from typing import Any
 import fastavro
 import numpy as np
 
-from schemas.packet import Coordinates, Packet
+from schemas.packet import Packet
 from schemas.prediction import EMBEDDING_LENGTH, Evidence, Predictions
 from schemas.surveys.tables import survey_schema
 from streamer.simulate.night import simulate_night
+from streamer.sources.memory import MemorySource
 
 
 class CountingClassifier:
@@ -56,7 +57,7 @@ def night(survey: str, count: int, seed: int = 5) -> list[bytes]:
 
 def packets(payloads: list[bytes], origin: str = "test") -> list[Packet]:
     """The payloads as packets, each with coordinates of its own."""
-    return [Packet(Coordinates(origin, "", 0, i), payload, 1.7e9) for i, payload in enumerate(payloads)]
+    return list(MemorySource(payloads, origin))
 
 
 def ztf_schema() -> dict[str, Any]:

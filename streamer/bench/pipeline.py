@@ -16,7 +16,7 @@ import onnxruntime
 
 from classifiers import load_bundle
 from schemas.codec import read_container, read_frame
-from schemas.packet import Coordinates, Packet
+from schemas.packet import Packet
 from schemas.prediction import EMBEDDING_LENGTH, Classifier, Evidence, Predictions
 from schemas.projection import RowArena, compile_program
 from schemas.stamps import unpack_stamp
@@ -33,6 +33,7 @@ from streamer.settings.models import Selection, SelectionSettings
 from streamer.sinks.dead_letters import AvroDeadLetterSink
 from streamer.sinks.parquet import ParquetSink
 from streamer.sources.files import FileSource
+from streamer.sources.memory import MemorySource
 from streamer.state.sqlite import SqliteObjectStore
 
 TURNS = 5
@@ -101,7 +102,7 @@ def bench_pipeline(data: Path | None, progress: Callable[[str], None] = lambda t
 
 
 def _measure(work: Workload, classifier: Classifier) -> dict[str, Any]:
-    packets = [Packet(Coordinates("bench", work.name, 0, i), p, 0.0) for i, p in enumerate(work.payloads)]
+    packets = list(MemorySource(work.payloads, f"bench:{work.name}"))
     _run(packets, NoModel())  # compiles what is compiled on first use
     spine, whole = [], []
     for _ in range(TURNS):
@@ -218,7 +219,7 @@ def _decode(work: Workload) -> None:
 def _gunzip(work: Workload) -> None:
     """Unpacking the stamps alone, over all packets; the stamps are found once and kept."""
     if not work.stamps:
-        alerts, _ = ZtfReader().read([Packet(Coordinates("bench", ""), payload, 0.0) for payload in work.payloads])
+        alerts, _ = ZtfReader().read(list(MemorySource(work.payloads)))
         work.stamps.extend(bytes(stamp) for encoded in alerts.cutouts for stamp in encoded if stamp is not None)
     for stamp in work.stamps:
         unpack_stamp(stamp)
