@@ -30,7 +30,7 @@ def run_replay(
 ) -> None:
     """Replays the sources and prints the summary; UserError where a source or the folder cannot be used."""
     console = Console(stderr=True)
-    source = open_sources(sources)
+    source = open_sources(sources, leave_out=out)
     if schemas is not None and not schemas.is_dir():
         raise UserError(f"the folder of schemas {schemas} does not exist")
     with open_replay(settings, out, schemas) as pipeline:
@@ -55,10 +55,10 @@ def run_replay(
         print(json.dumps(report.as_json() | {"skipped_files": len(source.skipped), "out": str(out)}))
 
 
-def open_sources(paths: Sequence[Path]) -> FileSource:
-    """The packets of these paths; UserError names the one that cannot be read."""
+def open_sources(paths: Sequence[Path], leave_out: Path | None = None) -> FileSource:
+    """The packets of these paths, nothing below `leave_out`; UserError names the one that cannot be read."""
     try:
-        return FileSource(paths)
+        return FileSource(paths, leave_out)
     except FileNotFoundError as error:
         raise UserError(f"no such file or folder: {error.filename}") from None
     except OSError as error:

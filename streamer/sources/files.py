@@ -33,43 +33,42 @@ KEPT_OF_TOO_LARGE = 65_536
 class FileSource:
     """The packets of files, folders and archives, in a stable order; equal path and member give equal coordinates."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        """Lists the files now; FileNotFoundError or PermissionError names the path that cannot be used."""
-        self.files: list[Path] = []
+    def __init__(self, paths: Sequence[Path], leave_out: Path | None = None) -> None:
+        """Lists the files now, each once, nothing below `leave_out` (where results go); OSError names what is amiss."""
         self.skipped: list[str] = []
         """Files and members that are no packets by their name: listed, not received."""
         self.bytes_read = 0
         """How far the reading is, in bytes of the files as they lie on disk."""
-        self._named: set[Path] = set()
+        self._sizes: dict[Path, int] = {}
+        self._leave_out = None if leave_out is None else leave_out.resolve()
         for path in paths:
             resolved = path.resolve()
             if resolved.is_dir():
                 self._list_folder(resolved)
             else:
                 with resolved.open("rb"):  # fails here, with the path, rather than in the middle of the night
-                    self.files.append(resolved)
-                self._named.add(resolved)
-        self.bytes_total = sum(path.stat().st_size for path in self.files)
+                    self._sizes[resolved] = resolved.stat().st_size
+        self.bytes_total = sum(self._sizes.values())
 
     def _list_folder(self, folder: Path) -> None:
         next(folder.iterdir(), None)  # PermissionError if it cannot be listed
         for path in sorted(folder.rglob("*")):
-            if not path.is_file():
+            if not path.is_file() or (self._leave_out is not None and path.is_relative_to(self._leave_out)):
                 continue
             if path.name.endswith((*PACKET_SUFFIXES, ".tar.gz")):
-                self.files.append(path)
-            else:
+                self._sizes[path] = path.stat().st_size
+            elif path not in self._sizes:
                 self.skipped.append(_text(path))
 
     def __iter__(self) -> Iterator[Packet | Rejected]:
         """Every packet once; what cannot be read comes as `Rejected`, so that it is counted."""
         done = 0
-        for path in self.files:
+        for path, size in self._sizes.items():
             if path.name.endswith(ARCHIVE_SUFFIXES):
                 yield from self._archive(path, done)
             else:
                 yield from self._loose(path)
-            done += path.stat().st_size
+            done += size
             self.bytes_read = done
 
     def _loose(self, path: Path) -> Iterator[Packet | Rejected]:

@@ -122,3 +122,23 @@ def test_an_empty_file_is_a_packet_that_will_not_decode(tmp_path: Path) -> None:
     (item,) = FileSource([tmp_path])
     assert isinstance(item, Packet)
     assert item.payload == b""
+
+
+def test_a_file_named_twice_comes_once_and_results_are_no_source(tmp_path: Path) -> None:
+    (tmp_path / "a.avro").write_bytes(container(1))
+    (tmp_path / "out" / "dead_letters").mkdir(parents=True)
+    (tmp_path / "out" / "dead_letters" / "1.avro").write_bytes(container(2))
+    source = FileSource([tmp_path, tmp_path / "a.avro", tmp_path], leave_out=tmp_path / "out")
+    assert len(list(source)) == 1
+    assert source.skipped == []
+
+
+def test_a_file_that_vanishes_on_the_way_is_a_dead_letter(tmp_path: Path) -> None:
+    for name in ("a.avro", "b.avro"):
+        (tmp_path / name).write_bytes(container(1))
+    source = FileSource([tmp_path])
+    (tmp_path / "b.avro").unlink()
+    first, second = source
+    assert isinstance(first, Packet)
+    assert isinstance(second, Rejected)
+    assert second.reason == "unreadable_file"
