@@ -33,6 +33,12 @@ TIME_TOLERANCE_DAYS = 1e-6
 NO_BAND = 255
 """Band index of a row that names no known band."""
 
+MAX_EXPOSURE_ROWS = 1_000
+"""Rows of one exposure that are looked at; real exposures have a handful, and every pair of them is compared."""
+
+SAME_SOURCE_FLUX = 1e-4
+"""Two rows of one exposure whose fluxes differ by less than this fraction are one source (ZTF: 1e-4 mag)."""
+
 TOKEN_DTYPE = np.dtype(
     [("mjd_tai", "<f8"), ("flux_njy", "<f4"), ("flux_err_njy", "<f4"), ("band", "u1"), ("kind", "u1"), ("rights", "u1")]
 )
@@ -169,14 +175,19 @@ def _cut(pool: Any, n_pool: Any, own: Any, at_mjd_tai: Any, is_new: Any, tokens:
         end = start + 1
         while end < n_pool and exposures[order[end]] == exposures[order[start]]:
             end += 1
+        looked_at = min(end, start + MAX_EXPOSURE_ROWS)
         best = -1
-        for a in range(start, end):
+        for a in range(start, looked_at):
             k = order[a]
             if k < own:
-                is_new[k] = _is_new(pool, order, start, end, k, own)
-            if _usable(pool, order, start, end, k, at_mjd_tai) and (best < 0 or _better(pool, k, best, own)):
-                best = k
+                is_new[k] = _is_new(pool, order, start, looked_at, k, own)
+            if _usable(pool, order, start, looked_at, k, at_mjd_tai):
+                if own > 0 and k == 0:  # the alert's own source is the packet's first row: it stands for its exposure
+                    best = 0
+                elif best < 0 or ((best > 0 or own == 0) and _precedes(pool[k], pool[best])):
+                    best = k
         if best >= 0:
+            best = _own_copy(pool, order, start, looked_at, best, at_mjd_tai)
             chosen[count] = best
             times[count] = pool[best].mjd_tai
             count += 1
@@ -231,7 +242,7 @@ def _usable(pool: Any, order: Any, start: Any, end: Any, k: Any, at_mjd_tai: Any
     """Whether row k was known at that time, holds a good value, and no newer processing replaces or withdraws it."""
     row = pool[k]
     limit = at_mjd_tai + TIME_TOLERANCE_DAYS
-    if not (row.mjd_tai <= limit and row.known_mjd_tai <= limit):
+    if not (np.isfinite(row.mjd_tai) and row.mjd_tai <= limit and row.known_mjd_tai <= limit):
         return False
     if row.band == NO_BAND or row.flags & (FLAG_BAD | FLAG_WITHDRAWN):
         return False
@@ -250,26 +261,49 @@ def _usable(pool: Any, order: Any, start: Any, end: Any, k: Any, at_mjd_tai: Any
 
 
 @compiled
-def _better(pool: Any, a: Any, b: Any, own: Any) -> Any:
-    """Whether row a rather than row b stands for their exposure; a total order, so that arrival does not matter."""
-    if own > 0 and (a == 0 or b == 0):  # the alert's own source is the packet's first row
-        return a == 0
-    x, y = pool[a], pool[b]
+def _own_copy(pool: Any, order: Any, start: Any, end: Any, best: Any, at_mjd_tai: Any) -> Any:
+    """The row that its own packet brought of the same source as row `best`, for its exact time; else `best`."""
+    if pool[best].flags & FLAG_OWN:
+        return best
+    found = best
+    for a in range(start, end):
+        k = order[a]
+        row = pool[k]
+        same = row.kind == pool[best].kind and row.source_id == pool[best].source_id
+        near = abs(row.flux_njy - pool[best].flux_njy) <= SAME_SOURCE_FLUX * abs(pool[best].flux_njy)
+        better = found == best or _precedes(row, pool[found])
+        if row.flags & FLAG_OWN and same and near and better and _usable(pool, order, start, end, k, at_mjd_tai):
+            found = k
+    return found
+
+
+@compiled
+def _precedes(x: Any, y: Any) -> Any:
+    """Whether row x rather than row y stands for their exposure: by kind, then the nearest; a total order over all
+    that a token is made of, so that arrival does not matter.
+    """
     if x.kind != y.kind:
         return x.kind < y.kind
-    if (x.flags & FLAG_OWN) != (y.flags & FLAG_OWN):
-        return (x.flags & FLAG_OWN) > (y.flags & FLAG_OWN)
-    x_far = x.separation_arcsec if x.separation_arcsec == x.separation_arcsec else np.float32(np.inf)
-    y_far = y.separation_arcsec if y.separation_arcsec == y.separation_arcsec else np.float32(np.inf)
+    x_far, y_far = _last_if_nan(x.separation_arcsec), _last_if_nan(y.separation_arcsec)
     if x_far != y_far:
         return x_far < y_far
     if x.source_id != y.source_id:
         return x.source_id < y.source_id
-    if x.flux_njy != y.flux_njy:
-        return x.flux_njy > y.flux_njy
+    x_flux, y_flux = _last_if_nan(-x.flux_njy), _last_if_nan(-y.flux_njy)
+    if x_flux != y_flux:
+        return x_flux < y_flux
     if x.flux_err_njy != y.flux_err_njy:
         return x.flux_err_njy < y.flux_err_njy
-    return x.mjd_tai < y.mjd_tai
+    if x.mjd_tai != y.mjd_tai:
+        return x.mjd_tai < y.mjd_tai
+    if x.band != y.band:
+        return x.band < y.band
+    return x.rights > y.rights
+
+
+@compiled
+def _last_if_nan(number: Any) -> Any:
+    return np.float64(number) if number == number else np.inf
 
 
 @compiled

@@ -109,10 +109,6 @@ class RowLayout:
             self.places.append(np.repeat(begin - offsets[:-1], lengths) + np.arange(offsets[-1]))
             begin = begin + lengths
 
-    def alert_of_row(self) -> IntArray:
-        """Index of the alert that each row belongs to, shape (rows,)."""
-        return np.repeat(np.arange(len(self.own)), np.diff(self.offsets))
-
 
 def flux_from_magnitude(magnitude: FloatArray) -> FloatArray:
     """AB magnitude to nJy: f = 10^((31.4 - m) / 2.5) (Oke & Gunn 1983), any shape."""

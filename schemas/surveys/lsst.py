@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.alert import QUALITY_BIT, AlertBatch, EncodedCutouts
-from schemas.codec import PacketError, read_frame
+from schemas.codec import Body, PacketError, read_frame
 from schemas.light_curve import (
     DETECTION,
     FLAG_BAD,
@@ -36,7 +35,7 @@ from schemas.surveys.columns import (
     value,
 )
 from schemas.surveys.projections import LSST_PROJECTION
-from schemas.surveys.reading import ProgramCache, Rejected
+from schemas.surveys.reading import Problem, SurveyReader, find_problems
 from schemas.surveys.tables import LSST_VERSIONS, lsst_schema_id, survey_schema
 from schemas.times import MJD_UNIX_EPOCH, SECONDS_PER_DAY, mjd_tai_from_utc
 
@@ -47,12 +46,7 @@ _QUALITY_OF_FLAGS: dict[str, tuple[str, ...]] = {
     "cosmic_ray": ("pixelFlags_cr", "pixelFlags_crCenter"),
     "saturated": ("pixelFlags_saturated", "pixelFlags_saturatedCenter"),
     "bad_subtraction": ("psfFlux_flag", "pixelFlags_bad"),
-    "injected": (
-        "pixelFlags_injected",
-        "pixelFlags_injectedCenter",
-        "pixelFlags_injected_template",
-        "pixelFlags_injected_templateCenter",
-    ),
+    "injected": ("pixelFlags_injected",),
 }
 """Which flags of diaSource set each quality bit."""
 
@@ -90,7 +84,7 @@ class LsstSchemas:
                     return loaded
                 if split.is_file():
                     return dict(fastavro.schema.load_schema(str(split), _write_hint=False))
-            except (ValueError, OSError, fastavro.schema.SchemaParseException) as error:
+            except (ValueError, OSError, RecursionError, fastavro.schema.SchemaParseException) as error:
                 raise PacketError("unknown_schema", f"schema {schema_id} cannot be read: {error}") from None
         if schema_id not in self._versions:
             raise PacketError(
@@ -101,38 +95,27 @@ class LsstSchemas:
         return survey_schema("lsst", self._versions[schema_id])
 
 
-class LsstReader:
-    """Turns LSST packets (Confluent-framed Avro bodies) into alerts; keeps compiled decoders between calls."""
+class LsstReader(SurveyReader):
+    """Turns LSST packets (Confluent-framed Avro bodies) into alerts."""
 
     def __init__(self, schemas: LsstSchemas | None = None) -> None:
+        super().__init__(LSST_PROJECTION)
         self._schemas = schemas or LsstSchemas()
-        self._programs = ProgramCache(LSST_PROJECTION)
-        self._arena = RowArena(LSST_PROJECTION)
 
-    def read(self, packets: Sequence[Packet]) -> tuple[AlertBatch, list[Rejected]]:
-        """The alerts of all readable packets, in order, and the packets that could not be read, with the reason."""
-        self._arena.clear()
-        kept: list[Packet] = []
-        versions: list[str] = []
-        rejected: list[Rejected] = []
-        for packet in packets:
-            try:
-                schema_id, start = read_frame(packet.payload)
-                schema = self._schemas.schema(schema_id)
-                self._programs.decode_into(self._arena, schema_id, schema, packet.payload, start, len(packet.payload))
-            except PacketError as error:
-                rejected.append(Rejected(packet, error.reason, error.detail))
-            else:
-                kept.append(packet)
-                versions.append(f"{schema_id // 100}.{schema_id % 100}")
-        batch, problems = _normalise(self._arena, kept, versions)
-        good = np.array([problem is None for problem in problems], dtype=bool)
-        rejected += [Rejected(kept[i], "missing_field", text) for i, text in enumerate(problems) if text is not None]
-        return (batch if good.all() else batch.take(np.flatnonzero(good))), rejected
+    def locate(self, payload: bytes) -> Body:
+        """The body behind the frame, by the writer's id in the bytes."""
+        schema_id, start = read_frame(payload)
+        return Body(str(schema_id), self._schemas.schema(schema_id), payload, start, len(payload))
+
+    def normalise(
+        self, arena: RowArena, packets: list[Packet], schema_keys: list[str]
+    ) -> tuple[AlertBatch, list[Problem | None]]:
+        """The arena's columns as alerts; diaSourceId, time and position are required."""
+        return _normalise(arena, packets, [f"{int(key) // 100}.{int(key) % 100}" for key in schema_keys])
 
 
-def _normalise(arena: RowArena, packets: list[Packet], versions: list[str]) -> tuple[AlertBatch, list[str | None]]:
-    """Columns of the arena as an `AlertBatch`, and for each alert what it lacks (None if nothing)."""
+def _normalise(arena: RowArena, packets: list[Packet], versions: list[str]) -> tuple[AlertBatch, list[Problem | None]]:
+    """Columns of the arena as an `AlertBatch`, and for each alert what is wrong with it (None if nothing)."""
     alerts = arena["alert"]
     layout = _rows(arena, len(packets))
     own = layout.rows[layout.own]
@@ -159,14 +142,7 @@ def _normalise(arena: RowArena, packets: list[Packet], versions: list[str]) -> t
         metadata_names=names,
         metadata=metadata,
     )
-    required = {"diaSourceId": batch.alert_id > 0}
-    for name, held in (("midpointMjdTai", batch.mjd_tai), ("ra", batch.ra_deg), ("dec", batch.dec_deg)):
-        required[name] = np.isfinite(held)
-    problems: list[str | None] = [None] * len(packets)
-    for name, present in required.items():
-        for index in np.flatnonzero(~present):
-            problems[index] = problems[index] or f"diaSource.{name} is missing or not a number"
-    return batch, problems
+    return batch, find_problems(batch, {"diaSource.diaSourceId": batch.alert_id <= 0})
 
 
 def _rows(arena: RowArena, n_alerts: int) -> RowLayout:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
 from schemas.alert import QUALITY_BIT, AlertBatch, EncodedCutouts
-from schemas.codec import PacketError, read_container
+from schemas.codec import Body, read_container
 from schemas.light_curve import (
     DETECTION,
     FLAG_ASSUMED_EXPTIME,
@@ -36,7 +34,7 @@ from schemas.surveys.columns import (
     value,
 )
 from schemas.surveys.projections import ZTF_PROJECTION
-from schemas.surveys.reading import ProgramCache, Rejected
+from schemas.surveys.reading import Problem, SurveyReader, find_problems
 from schemas.times import SECONDS_PER_DAY, mjd_tai_from_utc
 
 ASSUMED_EXPTIME_S = 30.0
@@ -68,42 +66,31 @@ _LN10_OVER_2_5 = float(np.log(10.0) / 2.5)
 _NOT_METADATA = frozenset({"candidate.candid", "candidate.pid", "candidate.jd"})
 
 
-class ZtfReader:
-    """Turns ZTF packets (whole Avro object containers) into alerts; keeps compiled decoders between calls."""
+class ZtfReader(SurveyReader):
+    """Turns ZTF packets (whole Avro object containers) into alerts."""
 
     def __init__(self) -> None:
-        self._programs = ProgramCache(ZTF_PROJECTION)
-        self._arena = RowArena(ZTF_PROJECTION)
+        super().__init__(ZTF_PROJECTION)
 
-    def read(self, packets: Sequence[Packet]) -> tuple[AlertBatch, list[Rejected]]:
-        """The alerts of all readable packets, in order, and the packets that could not be read, with the reason."""
-        self._arena.clear()
-        kept: list[Packet] = []
-        rejected: list[Rejected] = []
-        for packet in packets:
-            try:
-                body = read_container(packet.payload)
-                self._programs.decode_into(self._arena, body.schema_key, body.schema, body.buffer, body.start, body.end)
-            except PacketError as error:
-                rejected.append(Rejected(packet, error.reason, error.detail))
-            else:
-                kept.append(packet)
-        batch, problems = _normalise(self._arena, kept)
-        good = np.array([problem is None for problem in problems], dtype=bool)
-        rejected += [Rejected(kept[i], "missing_field", text) for i, text in enumerate(problems) if text is not None]
-        return (batch if good.all() else batch.take(np.flatnonzero(good))), rejected
+    def locate(self, payload: bytes) -> Body:
+        """The record of the container."""
+        return read_container(payload)
+
+    def normalise(
+        self, arena: RowArena, packets: list[Packet], schema_keys: list[str]
+    ) -> tuple[AlertBatch, list[Problem | None]]:
+        """The arena's columns as alerts; candid, objectId, time and position are required."""
+        return _normalise(arena, packets)
 
 
-def _normalise(arena: RowArena, packets: list[Packet]) -> tuple[AlertBatch, list[str | None]]:
-    """Columns of the arena as an `AlertBatch`, and for each alert what it lacks (None if nothing)."""
+def _normalise(arena: RowArena, packets: list[Packet]) -> tuple[AlertBatch, list[Problem | None]]:
+    """Columns of the arena as an `AlertBatch`, and for each alert what is wrong with it (None if nothing)."""
     alerts = arena["alert"]
     layout = _rows(arena, len(packets))
     own = layout.rows[layout.own]
     names, metadata = numeric_fields(alerts, ("candidate.",), _NOT_METADATA)
     metadata[np.isin(metadata, SENTINELS)] = np.nan
     column = {name: metadata[:, index] for index, name in enumerate(names)}
-    rights = np.zeros(len(packets), dtype=np.uint8)
-    np.maximum.at(rights, layout.alert_of_row(), layout.rows["rights"])
     object_ids = texts_of(arena, "objectId")
     batch = AlertBatch(
         survey="ztf",
@@ -114,7 +101,7 @@ def _normalise(arena: RowArena, packets: list[Packet]) -> tuple[AlertBatch, list
         processed_mjd_tai=np.zeros(len(packets)),
         ra_deg=value(alerts, "candidate.ra").copy(),
         dec_deg=value(alerts, "candidate.dec").copy(),
-        rights=rights,
+        rights=own["rights"].copy(),
         real_score=np.where(np.isnan(column["candidate.drb"]), column["candidate.rb"], column["candidate.drb"]),
         quality=_quality(column),
         solar_system=(column["candidate.ssdistnr"] >= 0.0) & (column["candidate.ssdistnr"] <= SOLAR_SYSTEM_ARCSEC),
@@ -126,15 +113,9 @@ def _normalise(arena: RowArena, packets: list[Packet]) -> tuple[AlertBatch, list
         metadata_names=names,
         metadata=metadata,
     )
-    required = {"objectId": np.array([text is not None for text in object_ids], dtype=bool)}
-    required["candid"] = ~alerts.is_null[:, alerts.field_names.index("candid")]
-    for name, held in (("jd", batch.mjd_tai), ("ra", batch.ra_deg), ("dec", batch.dec_deg)):
-        required[f"candidate.{name}"] = np.isfinite(held)
-    problems: list[str | None] = [None] * len(packets)
-    for name, present in required.items():
-        for index in np.flatnonzero(~present):
-            problems[index] = problems[index] or f"{name} is missing or not a number"
-    return batch, problems
+    missing = ~np.array([text is not None for text in object_ids], dtype=bool)
+    no_id = alerts.is_null[:, alerts.field_names.index("candid")]
+    return batch, find_problems(batch, {"objectId": missing, "candid": no_id})
 
 
 def _rows(arena: RowArena, n_alerts: int) -> RowLayout:
@@ -149,7 +130,7 @@ def _rows(arena: RowArena, n_alerts: int) -> RowLayout:
     _put_exposure(rows, own, value(alerts, "candidate.jd"), exptime, integer(alerts, "candidate.pid"))
     _put_source(rows, own, alerts, "candidate.", first_letters(arena, "alert", "candidate.isdiffpos")[:, 0])
     rows["flags"][own] |= FLAG_OWN
-    rows["separation_arcsec"][own] = 0.0
+    rows["separation_arcsec"][own] = np.nan  # known once a later packet's history tells it from its own position
 
     place = layout.places[0]
     unknown = np.full(len(place), np.nan)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -165,6 +167,8 @@ measurements = st.builds(
     source_id=st.integers(0, 6),
     known_mjd_tai=st.sampled_from([60_001.0, 60_003.0, 60_005.0]),
     processed_mjd_tai=st.sampled_from([0.0, 60_001.0, 60_002.0]),
+    band=st.sampled_from([1, 2]),
+    flux_err_njy=st.sampled_from([1.0, 2.0]),
     flux_njy=st.sampled_from([1.0, 2.0, np.nan]),
     separation_arcsec=st.sampled_from([0.1, 0.5, np.nan]),
     kind=st.sampled_from([DETECTION, FORCED, LIMIT]),
