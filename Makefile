@@ -34,7 +34,7 @@ format: venv ## Put the code into the house's form
 docs: venv ## The docs site, strictly, into site/
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
 
-docs-pages: venv ## Write the pages that are made from the code (configuration, CLI)
+docs-pages: venv ## Write the pages that are made from the code (configuration, CLI, schemas)
 	$(VENV)/bin/python -m scripts.docs_pages
 
 lock: venv ## Pin every dependency anew (LOCK_ARGS=--upgrade for newer versions)

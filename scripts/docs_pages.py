@@ -1,4 +1,4 @@
-"""Writes the docs pages that are made from the code: configuration and command line. Run by `make docs-pages`."""
+"""Writes the docs pages made from the code: configuration, command line, schemas. Run by `make docs-pages`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import typer
 from pydantic import BaseModel
 
+from schemas import describe
 from streamer.cli import app
 from streamer.settings import Settings, default_yaml
 from streamer.settings.describing import expectation, sections
@@ -26,7 +27,7 @@ check-config FILE` says whether a file can be used; if not, it names each wrong 
 
 ```console
 $ streamer check-config streamer.yaml
-streamer.yaml:2:3: batch.max_alert: unknown key; expected one of max_alerts, max_wait_ms; did you mean 'max_alerts'?
+streamer.yaml:2:3: batch.max_alert: unknown key; expected one of max_alerts; did you mean 'max_alerts'?
 ```
 
 `streamer check-config --print-default` prints the file at the end of this page.
@@ -47,7 +48,7 @@ stderr and exit code 2. Bad packets never stop a replay: they become dead letter
 
 def pages() -> dict[str, str]:
     """The text of each made page, by its name in docs/."""
-    return {"configuration.md": configuration(), "cli.md": command_line()}
+    return {"configuration.md": configuration(), "cli.md": command_line(), "schemas.md": describe.page()}
 
 
 def configuration() -> str:

@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
+from schemas.surveys.identity import SURVEYS
 from streamer.errors import ConfigurationError
 from streamer.settings.describing import expectation, field_at, known_keys
 from streamer.settings.models import ClassName, Selection, SelectionModel, Settings
@@ -141,7 +142,7 @@ def _with_paths_resolved(settings: Settings, folder: Path) -> Settings:
         file = str(folder / Path(selection.model.file).expanduser())
         return selection.model_copy(update={"model": selection.model.model_copy(update={"file": file})})
 
-    surveys = {survey: tuple(resolved(s) for s in getattr(settings.selections, survey)) for survey in ("ztf", "lsst")}
+    surveys = {survey: tuple(resolved(s) for s in getattr(settings.selections, survey)) for survey in SURVEYS}
     bundle = settings.classifier.bundle
     if bundle != "default":
         bundle = str(folder / Path(bundle).expanduser())
@@ -168,7 +169,7 @@ def _further_problems(settings: Settings) -> Iterator[tuple[Steps, bool, str]]:
     bundle = settings.classifier.bundle
     if bundle != "default" and not (Path(bundle) / "card.json").is_file():
         yield ("classifier", "bundle"), False, f"expected `default` or a folder with a card.json; none at {bundle}"
-    for survey in ("ztf", "lsst"):
+    for survey in SURVEYS:
         known = metadata_fields(survey)
         selections: tuple[Selection, ...] = getattr(settings.selections, survey)
         for place, selection in enumerate(selections):

@@ -46,13 +46,6 @@ class BatchSettings(Section):
         le=10_000,
         description="Most alerts in a batch. Larger batches cost less for each alert and more memory.",
     )
-    max_wait_ms: Whole = setting(
-        50,
-        unit="ms",
-        ge=1,
-        le=60_000,
-        description="Longest wait for a batch to fill, when alerts arrive live. Archives never wait.",
-    )
 
 
 class StateSettings(Section):
@@ -190,25 +183,6 @@ class SelectionSettings(Section):
         return self
 
 
-class DeadLetterSettings(Section):
-    """When too many unreadable alerts stop a live worker. A replay over archives never stops for them."""
-
-    max_rate: Number = setting(
-        0.05,
-        unit="fraction of messages",
-        ge=0.0,
-        le=1.0,
-        description="Largest share of dead letters; above it the worker stops loudly. Live running only.",
-    )
-    min_messages: Whole = setting(
-        1000,
-        unit="messages",
-        ge=1,
-        le=1_000_000_000,
-        description="Messages to have seen before the share counts. Live running only.",
-    )
-
-
 class Settings(Section):
     """All settings. Every key may be left out."""
 
@@ -221,10 +195,6 @@ class Settings(Section):
         SelectionSettings(),
         description="Which alerts are worth a score. One selection that passes is enough; an alert that passes none "
         "still updates its object and is counted as filtered, with the reason.",
-    )
-    dead_letters: DeadLetterSettings = setting(
-        DeadLetterSettings(),
-        description="When too many unreadable alerts stop a live worker. A replay over archives never stops for them.",
     )
 
 

@@ -54,7 +54,7 @@ def test_values_of_the_file_arrive(tmp_path: Path) -> None:
     text = "batch: {max_alerts: 8}\nselections:\n  ztf:\n  - name: bright\n    cuts:\n    - field: candidate.magpsf\n"
     settings = loaded(tmp_path, text + "      at_most: 1.85e1\n      missing: keep\n    solar_system: true\n")
     assert settings.batch.max_alerts == 8
-    assert settings.batch.max_wait_ms == Settings().batch.max_wait_ms
+    assert settings.state == Settings().state
     [selection] = settings.selections.ztf
     assert (selection.name, selection.solar_system) == ("bright", True)
     assert (selection.cuts[0].at_most, selection.cuts[0].at_least, selection.cuts[0].missing) == (18.5, None, "keep")
@@ -65,22 +65,19 @@ def test_values_of_the_file_arrive(tmp_path: Path) -> None:
     [
         (
             "batch:\n  max_alert: 1\n",
-            ("2:3: batch.max_alert: unknown key; expected one of max_alerts, max_wait_ms; did you mean 'max_alerts'?"),
+            ("2:3: batch.max_alert: unknown key; expected one of max_alerts; did you mean 'max_alerts'?"),
         ),
         (
             "bach: {}\n",
-            (
-                "1:1: bach: unknown key; expected one of batch, state, classifier, selections, dead_letters; "
-                "did you mean 'batch'?"
-            ),
+            "1:1: bach: unknown key; expected one of batch, state, classifier, selections; did you mean 'batch'?",
         ),
         (
             "batch:\n  max_alerts: many\n",
             ("2:15: batch.max_alerts: expected a whole number from 1 to 10000 [alerts]; found the text 'many'"),
         ),
         (
-            "batch:\n  max_wait_ms: 0\n",
-            "2:16: batch.max_wait_ms: expected a whole number from 1 to 60000 [ms]; found 0",
+            "state:\n  cutouts_max_mb: -1\n",
+            "2:19: state.cutouts_max_mb: expected a whole number from 0 to 10000000 [MB]; found -1",
         ),
         (
             "batch: {max_alerts: true}",
@@ -91,8 +88,8 @@ def test_values_of_the_file_arrive(tmp_path: Path) -> None:
             ("1:21: batch.max_alerts: expected a whole number from 1 to 10000 [alerts]; found 2.0"),
         ),
         (
-            "dead_letters: {max_rate: .nan}",
-            ("1:26: dead_letters.max_rate: expected a number from 0 to 1 [fraction of messages]; found nan"),
+            "classifier: {prior: {TDE: .nan}}",
+            "1:27: classifier.prior.TDE: expected a number of 0 or more; found nan",
         ),
         ("classifier: 3", "1:13: classifier: expected a block of keys; found 3"),
         ("- a\n", "1:1: expected a block of keys; found a list"),
@@ -138,7 +135,7 @@ def test_values_of_the_file_arrive(tmp_path: Path) -> None:
         ("batch: {max_alerts: 1, max_alerts: 2}", "1:24: key 'max_alerts' comes twice (first on line 1)"),
         ("a: &a [*a]", "1:4: an alias refers to a block that holds it"),
         ("a: b: c", "1:5: not valid YAML: mapping values are not allowed here"),
-        ("batch: {1: 2}", "1:9: batch.1: a key must be text; expected one of max_alerts, max_wait_ms"),
+        ("batch: {1: 2}", "1:9: batch.1: a key must be text; expected one of max_alerts"),
     ],
 )
 def test_a_problem_names_its_place_and_what_was_expected(tmp_path: Path, text: str, expected: str) -> None:
@@ -146,8 +143,8 @@ def test_a_problem_names_its_place_and_what_was_expected(tmp_path: Path, text: s
 
 
 def test_all_problems_are_told_in_the_order_of_the_file(tmp_path: Path) -> None:
-    found = problems(tmp_path, "dead_letters: {max_rate: 2}\nbatch: {max_alerts: 0, wait: 1}\n")
-    assert [problem.split(":")[:2] for problem in found] == [["1", "26"], ["2", "21"], ["2", "24"]]
+    found = problems(tmp_path, "state: {cutouts_max_mb: -2}\nbatch: {max_alerts: 0, wait: 1}\n")
+    assert [problem.split(":")[:2] for problem in found] == [["1", "25"], ["2", "21"], ["2", "24"]]
 
 
 def test_the_error_itself_is_one_line_that_counts_the_others(tmp_path: Path) -> None:
