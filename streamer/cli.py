@@ -157,7 +157,7 @@ def check_config_command(
     ] = False,
 ) -> None:
     """Check a configuration: name the wrong key, its place and what was expected."""
-    from streamer.check_config import check_config
+    from streamer.commands.check_config import check_config
 
     text, code = check_config(file, print_default=print_default)
     print(text, file=sys.stderr if code else sys.stdout)

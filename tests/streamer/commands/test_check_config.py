@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from streamer.check_config import check_config
+from streamer.commands.check_config import check_config
 from streamer.settings import Settings, load_settings
 
 
