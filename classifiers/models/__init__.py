@@ -1,1 +1,1 @@
-""""""
+"""The networks' definitions in torch; training alone imports them."""

@@ -1,1 +1,1 @@
-""""""
+"""Measurements of this machine: decoding beside fastavro, and the whole pipeline by stage."""

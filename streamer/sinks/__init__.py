@@ -1,1 +1,1 @@
-""""""
+"""Where results go: Parquet, LanceDB, Avro dead letters, or memory."""

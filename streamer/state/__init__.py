@@ -1,1 +1,1 @@
-""""""
+"""What is remembered of objects between alerts: the object store and the ring of cutouts."""
