@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -41,7 +42,27 @@ def test_a_graph_that_is_not_understood_stops_the_build(text: str) -> None:
         read(text)
 
 
+ROOT = Path(__file__).resolve().parent.parent
+PUBLIC_PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
+CARD = json.loads((ROOT / "classifiers" / "bundles" / "default" / "card.json").read_text(encoding="utf-8"))
+
+
+def versions_named(text: str, model: str) -> list[str]:
+    """Versions that stand in a text soon after the model's name."""
+    return re.findall(rf"{re.escape(model)}[^\n.]{{0,30}}?\bv?(\d+\.\d+\.\d+)", text)
+
+
+def test_a_model_version_in_the_docs_is_the_version_of_the_card() -> None:
+    for page in PUBLIC_PAGES:
+        for version in versions_named(page.read_text(encoding="utf-8"), CARD["name"]):
+            assert version == CARD["version"], page
+
+
+@pytest.mark.parametrize("text", ["first-light 1.2.3", "`first-light`, version 1.2.3", "first-light | v1.2.3 |"])
+def test_a_model_version_is_found_however_it_is_written(text: str) -> None:
+    assert versions_named(f"The bundle {text} answers. numpy 2.1.0", "first-light") == ["1.2.3"]
+
+
 def test_public_pages_name_no_path_of_a_machine() -> None:
-    root = Path(__file__).resolve().parent.parent
-    for page in [root / "README.md", root / "CONTRIBUTING.md", *DOCS.rglob("*.md")]:
+    for page in PUBLIC_PAGES:
         assert not re.search(r"/(work|root|home)/", page.read_text(encoding="utf-8")), page
