@@ -59,7 +59,7 @@ class AlertBatch:
     ra_deg: FloatArray
     dec_deg: FloatArray
     rights: ByteArray
-    """(n,) most restricted rights over the packet's own rows; index into `DATA_RIGHTS`."""
+    """(n,) rights of the alert's own source; index into `DATA_RIGHTS`. A score takes the most restricted it used."""
     real_score: FloatArray
     """(n,) the survey's own real/bogus score (ZTF drb else rb, LSST reliability); NaN where it gives none."""
     quality: npt.NDArray[np.uint32]

@@ -168,7 +168,7 @@ class Coordinates(_Record):
 
 
 class DeadLetter(_Record):
-    """A message that could not be processed, whole (dead_letter v1)."""
+    """A message that could not be processed (dead_letter v1); `payload` is the whole of it, where it could be had."""
 
     coordinates: Coordinates
     survey: str | None

@@ -24,11 +24,11 @@ class SpectrumFileError(Exception):
     """A file of spectra that cannot be used; the message says why."""
 
 
-def read_spectra(path: Path) -> Iterator[list[Spectrum]]:
-    """Spectra in blocks, of any object, in the file's order.
+def read_spectra(path: Path) -> Iterator[list[Spectrum | None]]:
+    """Spectra in blocks, of any object, one for each row in the file's order.
 
     `spectrum_mjd` is MJD UTC of the observation [d]; `wavelength_aa`, `flux`, `flux_var` are lists of equal length.
-    Rows without an object, a time or two good bins are left out. Raises SpectrumFileError.
+    A row without an object, a time or two good bins is None. Raises SpectrumFileError.
     """
     try:
         file = pq.ParquetFile(path)
@@ -37,27 +37,29 @@ def read_spectra(path: Path) -> Iterator[list[Spectrum]]:
             raise SpectrumFileError(f"{path} has no column {', '.join(missing)}")
         columns = [*REQUIRED_COLUMNS, *(n for n in ("flux_var", "redshift") if n in file.schema_arrow.names)]
         for block in file.iter_batches(batch_size=ROWS_AT_ONCE, columns=columns):
-            spectra = [_spectrum(row) for row in block.to_pylist()]
-            yield [spectrum for spectrum in spectra if spectrum is not None]
+            spectra = [spectrum_of_row(row) for row in block.to_pylist()]
+            yield [spectrum for spectrum in spectra if spectrum is not None and np.isfinite(spectrum.mjd_tai)]
     except (OSError, pa.ArrowException, TypeError, ValueError) as error:
         raise SpectrumFileError(f"{path} cannot be read as Parquet of spectra: {error}") from None
 
 
-def _spectrum(row: dict[str, Any]) -> Spectrum | None:
-    if row["object_id"] is None or row["spectrum_mjd"] is None or not row["wavelength_aa"] or not row["flux"]:
+def spectrum_of_row(row: dict[str, Any]) -> Spectrum | None:
+    """One row of such a file; its time is NaN where the row has none. None without an object or two good bins."""
+    if row["object_id"] is None or not row["wavelength_aa"] or not row["flux"]:
         return None
     wavelength = np.asarray(row["wavelength_aa"], dtype=np.float64)
     flux = np.asarray(row["flux"], dtype=np.float32)
     variance = None if not row.get("flux_var") else np.asarray(row["flux_var"], dtype=np.float32)
     if len(flux) != len(wavelength) or (variance is not None and len(variance) != len(wavelength)):
         return None
-    if np.count_nonzero(np.isfinite(wavelength) & np.isfinite(flux)) < 2 or not np.isfinite(row["spectrum_mjd"]):
+    if np.count_nonzero(np.isfinite(wavelength) & np.isfinite(flux)) < 2:
         return None
+    mjd_utc = np.nan if row["spectrum_mjd"] is None else row["spectrum_mjd"]
     order = np.argsort(wavelength, kind="stable")
     redshift = row.get("redshift")
     return Spectrum(
         object_id=str(row["object_id"]),
-        mjd_tai=float(mjd_tai_from_utc(row["spectrum_mjd"])),
+        mjd_tai=float(mjd_tai_from_utc(mjd_utc)),
         wavelength_aa=wavelength[order],
         flux=flux[order],
         flux_var=None if variance is None else variance[order],

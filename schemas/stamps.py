@@ -12,8 +12,11 @@ from isal import isal_zlib
 from schemas.alert import QUALITY_BIT, EncodedCutouts
 from schemas.cutout import STAMPS, CutoutTriplet
 
-MAX_STAMP_BYTES = 16 << 20
+MAX_STAMP_BYTES = 4 << 20
 """Most bytes that a stamp may unpack to; ZTF's are 20 kB, LSST's below 100 kB."""
+
+MAX_STAMP_PIXELS = 512 * 512
+"""Most pixels of a stamp: those of a whole batch are in memory together. ZTF's have 63 x 63, LSST's 30 x 30 or more."""
 
 MAX_HEADER_BYTES = 100 * 2880
 """Longest FITS header that is searched for its end."""
@@ -204,8 +207,10 @@ def _parse_cards(header: bytes, data_start: int) -> _Image:
         raise StampError("FITS: a header card cannot be read") from None
     while len(sides) > 2 and sides[-1] == 1:
         sides.pop()
-    if len(sides) != 2 or min(sides) < 1 or max(sides) > MAX_STAMP_BYTES:
+    if len(sides) != 2 or min(sides) < 1:
         raise StampError(f"FITS: no image of two axes (axes: {sides})")
+    if sides[0] * sides[1] > MAX_STAMP_PIXELS:
+        raise StampError(f"an image of {sides[1]} x {sides[0]} pixels; at most {MAX_STAMP_PIXELS} are read")
     if bits not in _DTYPE:
         raise StampError(f"FITS: BITPIX {bits}")
     return _Image(sides[1], sides[0], _DTYPE[bits], scale, zero, blank, data_start)

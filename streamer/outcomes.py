@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+from schemas.records import DeadLetter
+from schemas.scored import ScoredBatch
+from schemas.surveys.reading import Rejected
 
 
 @dataclass(slots=True)
@@ -32,8 +37,37 @@ class Outcomes:
         self.classes.update(other.classes)
         self.unclassified.update(other.unclassified)
 
+    def count_scored(
+        self, survey: str, predicted: Sequence[str | None], unclassified_reason: Sequence[str | None]
+    ) -> None:
+        """Counts a batch of scored alerts by class, and those without one by reason."""
+        self.scored += len(predicted)
+        self.classes.update((survey, name or "unclassified") for name in predicted)
+        self.unclassified.update(reason for reason in unclassified_reason if reason is not None)
+
     def check(self) -> None:
         """Raises AssertionError if a message was lost or counted twice: a bug here, never the input's fault."""
         ended = self.scored + self.duplicate + self.filtered.total() + self.dead_letter.total()
         if ended != self.received:
             raise AssertionError(f"{self.received} messages came in but {ended} outcomes were counted")
+
+
+@dataclass(slots=True)
+class Taken:
+    """What came of some packets: scores and dead letters to be published, and the counts."""
+
+    scored: list[ScoredBatch] = field(default_factory=list)
+    letters: list[DeadLetter] = field(default_factory=list)
+    outcomes: Outcomes = field(default_factory=Outcomes)
+
+    def add(self, other: Taken) -> None:
+        """Adds what came of other packets."""
+        self.scored += other.scored
+        self.letters += other.letters
+        self.outcomes.add(other.outcomes)
+
+
+def letter_of(rejected: Rejected, stage: str) -> DeadLetter:
+    """The dead letter of a packet that could not be processed, and the stage that gave up on it."""
+    packet, reason, detail, survey = rejected
+    return DeadLetter.of(packet, reason=reason, stage=stage, detail=detail, survey=survey)

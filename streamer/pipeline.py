@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -13,14 +13,12 @@ import numpy as np
 
 from schemas.alert import AlertBatch
 from schemas.packet import Packet
-from schemas.records import DeadLetter
-from schemas.scored import ScoredBatch
 from schemas.stamps import primary_images
 from schemas.surveys.reading import Rejected
-from streamer.outcomes import Outcomes
+from streamer.outcomes import Outcomes, Taken, letter_of
 from streamer.processors.assemble import Assemble
 from streamer.processors.classify import Classify
-from streamer.processors.decode import Decode
+from streamer.processors.decode import Decode, survey_of
 from streamer.processors.deduplicate import Deduplicate
 from streamer.processors.select import Select
 from streamer.sinks.base import DeadLetterSink, Sink
@@ -48,78 +46,80 @@ class Pipeline:
     dead_letters: DeadLetterSink
     seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     """Time spent in each stage since the start [s]."""
+    stage: str = ""
+    """The stage at work."""
 
     def process(self, packets: Sequence[Packet | Rejected]) -> Outcomes:
         """Takes one batch all the way; every packet ends in exactly one counted outcome."""
-        outcomes = Outcomes(received=len(packets))
-        scored: list[ScoredBatch] = []
-        with self._transaction():
-            with self._stage("decode"):
-                batches, rejected = self.decode([p for p in packets if isinstance(p, Packet)])
-            letters = [_letter(r, "source") for r in packets if isinstance(r, Rejected)]
-            letters += [_letter(r, "decode") for r in rejected]
-            for alerts in batches:
-                with self._stage("deduplicate"):
-                    fresh, duplicates = self.deduplicate(alerts)
-                outcomes.duplicate += duplicates
-                self._isolating_bad_alerts(self._score, fresh, scored, letters, outcomes)
-        with self._stage("publish"):
-            for batch in scored:
+        taken = Taken()
+        with self._transaction(), np.errstate(all="ignore"):  # wild numbers become inf or NaN, and count as missing
+            self._isolating_bad_alerts([item for item in packets if isinstance(item, Packet)], taken)
+        taken.letters += [letter_of(item, "source") for item in packets if isinstance(item, Rejected)]
+        with self._at("publish"):
+            for batch in taken.scored:
                 for sink in self.sinks:
                     sink.write(batch)
-            if letters:
-                self.dead_letters.write(letters)
-        outcomes.dead_letter.update(letter.reason for letter in letters)
-        outcomes.check()
-        return outcomes
+            if taken.letters:
+                self.dead_letters.write(taken.letters)
+        taken.outcomes.received = len(packets)
+        taken.outcomes.dead_letter.update(letter.reason for letter in taken.letters)
+        taken.outcomes.check()
+        return taken.outcomes
 
-    def _score(self, alerts: AlertBatch, outcomes: Outcomes) -> list[ScoredBatch]:
-        """Assembles, selects and classifies alerts of one survey; writes the store only when all of it has worked."""
-        with self._stage("assemble"):
+    def _take(self, packets: Sequence[Packet]) -> Taken:
+        """From bytes to scores; writes the store, each part only when all of it has worked."""
+        taken = Taken()
+        with self._at("decode"):
+            batches, rejected = self.decode(packets)
+        taken.letters += [letter_of(packet, "decode") for packet in rejected]
+        for alerts in batches:
+            with self._at("deduplicate"):
+                fresh, duplicates = self.deduplicate(alerts)
+            taken.outcomes.duplicate += duplicates
+            if len(fresh):
+                self._score(fresh, taken)
+        return taken
+
+    def _score(self, alerts: AlertBatch, taken: Taken) -> None:
+        """Assembles, selects and classifies alerts of one survey."""
+        with self._at("assemble"):
             assembled = self.assemble(alerts)
-        with self._stage("select"):
+        with self._at("select"):
             selected = self.select(alerts)
-        chosen = np.array([i for i, reason in enumerate(selected.reason) if reason is None], dtype=np.int64)
-        with self._stage("classify"):
+        chosen = np.flatnonzero([reason is None for reason in selected.reason])
+        with self._at("classify"):
             scored = self.classify(assembled, selected, chosen) if len(chosen) else None
-        with self._stage("store"):
+            stamps = [primary_images(alerts.cutouts[i]) for i in chosen]
+        with self._at("store"):
             self.assemble.remember(assembled)
             if scored is not None:
                 self.store.put_scores(scored)
-                stamps = [primary_images(alerts.cutouts[i]) for i in chosen]
                 self.store.put_cutouts(scored.survey, scored.alert_id, stamps)
-        outcomes.filtered.update(reason for reason in selected.reason if reason is not None)
-        if scored is None:
-            return []
-        outcomes.scored += len(scored)
-        outcomes.classes.update((scored.survey, name or "unclassified") for name in scored.predicted_class)
-        outcomes.unclassified.update(reason for reason in scored.unclassified_reason if reason is not None)
-        return [scored]
+        taken.outcomes.filtered.update(reason for reason in selected.reason if reason is not None)
+        if scored is not None:
+            taken.scored.append(scored)
+            taken.outcomes.count_scored(scored.survey, scored.predicted_class, scored.unclassified_reason)
 
-    def _isolating_bad_alerts(
-        self,
-        score: Callable[[AlertBatch, Outcomes], list[ScoredBatch]],
-        alerts: AlertBatch,
-        scored: list[ScoredBatch],
-        letters: list[DeadLetter],
-        outcomes: Outcomes,
-    ) -> None:
+    def _isolating_bad_alerts(self, packets: Sequence[Packet], taken: Taken) -> None:
         """Halves a failing batch until the one bad alert is alone, so that it never takes its neighbours along."""
-        if not len(alerts):
+        if not packets:
             return
         try:
-            scored += score(alerts, outcomes)
-        except (StoreError, MemoryError):
+            added = self._take(packets)
+        except StoreError:
             raise  # not the alert's fault
         except Exception as error:  # noqa: BLE001  whatever one alert provokes, it becomes that alert's dead letter
-            if len(alerts) == 1:
+            if len(packets) == 1:
                 where = traceback.extract_tb(error.__traceback__)[-1]
                 detail = f"{type(error).__name__}: {error} ({where.name}, line {where.lineno})"
-                letters.append(_letter(Rejected(alerts.packets[0], "processing_error", detail), "score"))
+                rejected = Rejected(packets[0], "processing_error", detail, survey_of(packets[0]))
+                taken.letters.append(letter_of(rejected, self.stage))
                 return
-            middle = len(alerts) // 2
-            for half in (np.arange(middle), np.arange(middle, len(alerts))):
-                self._isolating_bad_alerts(score, alerts.take(half), scored, letters, outcomes)
+            middle = len(packets) // 2
+            self._isolating_bad_alerts(packets[:middle], taken)
+            self._isolating_bad_alerts(packets[middle:], taken)
+        else:
+            taken.add(added)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -129,18 +129,13 @@ class Pipeline:
         except BaseException:
             self.store.rollback()
             raise
-        with self._stage("commit"):
+        with self._at("commit"):
             self.store.commit()
 
     @contextmanager
-    def _stage(self, name: str) -> Iterator[None]:
-        started = perf_counter()
+    def _at(self, stage: str) -> Iterator[None]:
+        self.stage, started = stage, perf_counter()
         try:
             yield
         finally:
-            self.seconds[name] += perf_counter() - started
-
-
-def _letter(rejected: Rejected, stage: str) -> DeadLetter:
-    packet = rejected.packet
-    return DeadLetter.of(packet, reason=rejected.reason, stage=stage, detail=rejected.detail)
+            self.seconds[stage] += perf_counter() - started

@@ -98,6 +98,8 @@ class LsstSchemas:
 class LsstReader(SurveyReader):
     """Turns LSST packets (Confluent-framed Avro bodies) into alerts."""
 
+    survey = "lsst"
+
     def __init__(self, schemas: LsstSchemas | None = None) -> None:
         super().__init__(LSST_PROJECTION)
         self._schemas = schemas or LsstSchemas()

@@ -36,10 +36,14 @@ class Rejected(NamedTuple):
     packet: Packet
     reason: str
     detail: str
+    survey: str | None = None
+    """Whose reader refused it; None where it came to none."""
 
 
 class SurveyReader(ABC):
     """Turns a survey's packets into alerts; keeps the compiled decoders and the arena between calls."""
+
+    survey: str
 
     def __init__(self, projection: Projection) -> None:
         self._programs = ProgramCache(projection)
@@ -66,13 +70,12 @@ class SurveyReader(ABC):
                 body = self.locate(packet.payload)
                 self._programs.decode_into(self._arena, body)
             except PacketError as error:
-                rejected.append(Rejected(packet, error.reason, error.detail))
+                rejected.append(Rejected(packet, error.reason, error.detail, self.survey))
             else:
                 kept.append(packet)
                 keys.append(body.schema_key)
-        with np.errstate(all="ignore"):  # wild numbers become inf or NaN, and are then left out by name
-            batch, problems = self.normalise(self._arena, kept, keys)
-        rejected += [Rejected(kept[i], *problem) for i, problem in enumerate(problems) if problem is not None]
+        batch, problems = self.normalise(self._arena, kept, keys)
+        rejected += [Rejected(kept[i], *bad, self.survey) for i, bad in enumerate(problems) if bad is not None]
         good = np.flatnonzero([problem is None for problem in problems])
         return (batch if len(good) == len(kept) else batch.take(good)), rejected
 

@@ -69,6 +69,8 @@ _NOT_METADATA = frozenset({"candidate.candid", "candidate.pid", "candidate.jd"})
 class ZtfReader(SurveyReader):
     """Turns ZTF packets (whole Avro object containers) into alerts."""
 
+    survey = "ztf"
+
     def __init__(self) -> None:
         super().__init__(ZTF_PROJECTION)
 

@@ -35,8 +35,11 @@ def run_replay(
         raise UserError(f"the folder of schemas {schemas} does not exist")
     with open_replay(settings, out, schemas) as pipeline:
         if spectra is not None:
-            known, unknown = import_spectra(pipeline.store, spectra)
-            console.print(f"{known} spectra read" + (f"; {unknown} name no ZTF or LSST object" if unknown else ""))
+            known, unknown, unusable = import_spectra(pipeline.store, spectra)
+            console.print(
+                f"{known:,} spectra of ZTF and LSST objects read; left out: {unknown:,} of other objects, "
+                f"{unusable:,} without a time, an object or two good bins"
+            )
         with _progress(console) as progress:
             task = progress.add_task("replay", total=max(source.bytes_total, 1), rate="", counts="")
 
@@ -65,16 +68,17 @@ def open_sources(paths: Sequence[Path], leave_out: Path | None = None) -> FileSo
         raise UserError(f"{error.filename} cannot be read: {error.strerror}") from None
 
 
-def import_spectra(store: ObjectStore, path: Path) -> tuple[int, int]:
-    """Puts a file's spectra into the store; returns how many belong to a survey's object, and how many do not."""
+def import_spectra(store: ObjectStore, path: Path) -> tuple[int, int, int]:
+    """Puts a file's spectra into the store; counts those of a survey's objects, of others, and unusable rows."""
     if not path.is_file():
         raise UserError(f"no such file of spectra: {path}")
-    known = unknown = 0
+    known = unknown = unusable = 0
     store.begin()
     try:
         for block in read_spectra(path):
             by_survey: dict[str, list[Spectrum]] = {}
-            for spectrum in block:
+            unusable += sum(spectrum is None for spectrum in block)
+            for spectrum in filter(None, block):
                 survey = survey_of_object_id(spectrum.object_id)
                 if survey is None:
                     unknown += 1
@@ -87,7 +91,7 @@ def import_spectra(store: ObjectStore, path: Path) -> tuple[int, int]:
         store.rollback()
         raise UserError(str(error)) from None
     store.commit()
-    return known, unknown
+    return known, unknown, unusable
 
 
 def print_summary(console: Console, report: ReplayReport, skipped: Sequence[str], out: Path) -> None:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from isal import isal_zlib
 
 from schemas.alert import AlertBatch
 from schemas.assembling import hash_rows
 from schemas.light_curve import IntArray
-from schemas.prediction import Classifier, Evidence
+from schemas.prediction import Classifier, Evidence, Predictions
 from schemas.scored import NO_REVISION, ScoredBatch
 from schemas.spectrum import Spectrum
 from schemas.stamps import read_triplet
 from streamer.processors.assemble import AssembledAlerts
 from streamer.processors.select import Selected
+
+NOT_FINITE = "not_finite"
+"""Reason of an alert for which the classifier's numbers came out as inf or NaN without a reason of its own."""
 
 
 class Classify:
@@ -28,70 +34,112 @@ class Classify:
     def __call__(self, assembled: AssembledAlerts, selected: Selected, index: IntArray) -> ScoredBatch:
         """Scores of the alerts in `index` (the selected ones), in that order."""
         alerts = assembled.alerts.take(index)
-        light_curves = assembled.curves.light_curves.take(index)
-        triplets, quality = [], alerts.quality.copy()
-        for place, encoded in enumerate(alerts.cutouts):
-            triplet, bits = read_triplet(encoded, alerts.survey)
-            triplets.append(triplet)
-            quality[place] |= bits
-        alerts.quality = quality
-        spectra = [assembled.spectra[i] for i in index]
-        answer = self._classifier.classify(Evidence(alerts, light_curves, triplets, spectra))
-        summary = assembled.curves.summary[index]
-        n = len(alerts)
-        return ScoredBatch(
-            survey=alerts.survey,
-            model=answer.model,
-            version=answer.version,
-            bundle_hash=answer.bundle_hash,
-            alert_id=alerts.alert_id,
-            object_id=alerts.object_id,
-            mjd_tai=alerts.mjd_tai,
-            ra_deg=alerts.ra_deg,
-            dec_deg=alerts.dec_deg,
-            published_unix_s=np.array(
-                [np.nan if p.published_unix_s is None else p.published_unix_s for p in alerts.packets]
-            ),
-            received_unix_s=np.array([packet.received_unix_s for packet in alerts.packets]),
-            scored_unix_s=np.full(n, self._clock()),
-            schema_version=alerts.schema_version,
-            revision=np.zeros(n, dtype=np.int32),
-            trigger=["alert"] * n,
-            supersedes=np.full(n, NO_REVISION, dtype=np.int32),
-            evidence_hash=_evidence_hash(alerts, summary["hash"], spectra),
-            modalities=answer.modalities,
-            modality_weights=answer.modality_weights,
-            class_scores=answer.class_scores,
-            prediction_set=answer.prediction_set,
-            calibration=answer.calibration,
-            novelty=answer.novelty,
-            embedding=answer.embedding,
-            real_score=alerts.real_score,
-            quality=alerts.quality,
-            selections=[selected.names[i] for i in index],
-            selection_scores={name: scores[index] for name, scores in selected.scores.items()},
-            n_detections=summary["n_detections"].astype(np.int64),
-            n_forced=summary["n_forced"].astype(np.int64),
-            n_limits=summary["n_limits"].astype(np.int64),
-            first_detection_mjd_tai=summary["first_detection_mjd_tai"],
-            last_detection_mjd_tai=summary["last_detection_mjd_tai"],
-            peak_flux_njy=summary["peak_flux_njy"],
-            peak_band=summary["peak_band"],
-            last_flux_njy=summary["last_flux_njy"],
-            last_flux_err_njy=summary["last_flux_err_njy"],
-            last_band=summary["last_band"],
-            bands_used=summary["bands_used"],
-            rights=np.maximum(summary["rights"], alerts.rights),
-            context=[None] * n,
-            unclassified_reason=answer.unclassified_reason,
+        read = [read_triplet(encoded, alerts.survey) for encoded in alerts.cutouts]
+        alerts.quality = alerts.quality | np.array([bits for _, bits in read], dtype=np.uint32)
+        evidence = Evidence(
+            alerts,
+            assembled.curves.light_curves.take(index),
+            [triplet for triplet, _ in read],
+            [assembled.spectra[i] for i in index],
         )
+        answer = _with_reasons(self._classifier.classify(evidence))
+        summary = assembled.curves.summary[index]
+        names = [selected.names[i] for i in index]
+        model_scores: dict[str, npt.NDArray[np.floating[Any]]] = {n: s[index] for n, s in selected.scores.items()}
+        scored = _columns(alerts, answer, summary, _evidence_hash(alerts, summary["hash"], evidence.spectra))
+        return replace(
+            scored,
+            scored_unix_s=np.full(len(alerts), self._clock()),
+            selections=names,
+            selection_scores=model_scores,
+        )
+
+
+def _columns(
+    alerts: AlertBatch, answer: Predictions, summary: npt.NDArray[np.void], evidence_hash: list[str]
+) -> ScoredBatch:
+    """The columns of the scores that follow from the alerts, their light curves and the answer."""
+    n = len(alerts)
+    published = [np.nan if p.published_unix_s is None else p.published_unix_s for p in alerts.packets]
+    return ScoredBatch(
+        survey=alerts.survey,
+        model=answer.model,
+        version=answer.version,
+        bundle_hash=answer.bundle_hash,
+        alert_id=alerts.alert_id,
+        object_id=alerts.object_id,
+        mjd_tai=alerts.mjd_tai,
+        ra_deg=alerts.ra_deg,
+        dec_deg=alerts.dec_deg,
+        published_unix_s=np.array(published),
+        received_unix_s=np.array([packet.received_unix_s for packet in alerts.packets]),
+        scored_unix_s=np.full(n, np.nan),
+        schema_version=alerts.schema_version,
+        revision=np.zeros(n, dtype=np.int32),
+        trigger=["alert"] * n,
+        supersedes=np.full(n, NO_REVISION, dtype=np.int32),
+        evidence_hash=evidence_hash,
+        modalities=answer.modalities,
+        modality_weights=answer.modality_weights,
+        class_scores=answer.class_scores,
+        prediction_set=answer.prediction_set,
+        calibration=answer.calibration,
+        novelty=answer.novelty,
+        embedding=answer.embedding,
+        real_score=alerts.real_score,
+        quality=alerts.quality,
+        selections=[()] * n,
+        selection_scores={},
+        n_detections=summary["n_detections"].astype(np.int64),
+        n_forced=summary["n_forced"].astype(np.int64),
+        n_limits=summary["n_limits"].astype(np.int64),
+        first_detection_mjd_tai=summary["first_detection_mjd_tai"],
+        last_detection_mjd_tai=summary["last_detection_mjd_tai"],
+        peak_flux_njy=summary["peak_flux_njy"],
+        peak_band=summary["peak_band"],
+        last_flux_njy=summary["last_flux_njy"],
+        last_flux_err_njy=summary["last_flux_err_njy"],
+        last_band=summary["last_band"],
+        bands_used=summary["bands_used"],
+        rights=np.maximum(summary["rights"], alerts.rights),
+        context=[None] * n,
+        unclassified_reason=answer.unclassified_reason,
+    )
+
+
+def _with_reasons(answer: Predictions) -> Predictions:
+    """The answer with a reason, and without embedding and novelty, for every alert whose scores are not finite."""
+    finite = np.isfinite(answer.class_scores).all(axis=1) & (
+        np.isfinite(answer.embedding).all(axis=1) | np.isnan(answer.embedding).all(axis=1)
+    )
+    reasons = list(answer.unclassified_reason)
+    broken = [i for i in np.flatnonzero(~finite).tolist() if reasons[i] is None]
+    if not broken:
+        return answer
+    for i in broken:
+        reasons[i] = NOT_FINITE
+    for column in (answer.class_scores, answer.embedding, answer.novelty):
+        column[broken] = np.nan
+    answer.prediction_set[broken] = False
+    return replace(answer, unclassified_reason=reasons)
 
 
 def _evidence_hash(
     alerts: AlertBatch, curve_hash: npt.NDArray[np.uint64], spectra: Sequence[Spectrum | None]
 ) -> list[str]:
-    """A hash of light curve, metadata, which stamps there are, and which spectrum was used: 16 hex digits, (n,)."""
-    stamps = np.array([[stamp is not None for stamp in encoded] for encoded in alerts.cutouts], dtype=np.float64)
-    spectrum = np.array([[np.nan if s is None else s.mjd_tai] for s in spectra])
+    """A hash of all that a score rests on (light curve, metadata, stamps, spectrum): 16 hex digits, (n,)."""
+    stamps = np.array(
+        [[np.nan if stamp is None else isal_zlib.crc32(stamp) for stamp in encoded] for encoded in alerts.cutouts]
+    )
+    spectrum = np.array([_spectrum_digest(spectrum) for spectrum in spectra])
     mixed = hash_rows(hash_rows(hash_rows(curve_hash.copy(), alerts.metadata), stamps), spectrum)
     return [f"{value:016x}" for value in mixed.tolist()]
+
+
+def _spectrum_digest(spectrum: Spectrum | None) -> tuple[float, float, float]:
+    if spectrum is None:
+        return (np.nan, np.nan, np.nan)
+    bins = isal_zlib.crc32(spectrum.flux.tobytes(), isal_zlib.crc32(spectrum.wavelength_aa.tobytes()))
+    if spectrum.flux_var is not None:
+        bins = isal_zlib.crc32(spectrum.flux_var.tobytes(), bins)
+    return (spectrum.mjd_tai, float(bins), np.nan if spectrum.redshift is None else spectrum.redshift)

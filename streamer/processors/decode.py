@@ -21,14 +21,18 @@ class Decode:
 
     def __call__(self, packets: Sequence[Packet]) -> tuple[list[AlertBatch], list[Rejected]]:
         """Alerts, one batch a survey, and the packets that could not be read; nothing else can come of a packet."""
-        containers = [packet for packet in packets if packet.payload.startswith(CONTAINER_MAGIC)]
-        framed = [packet for packet in packets if not packet.payload.startswith(CONTAINER_MAGIC)]
         batches: list[AlertBatch] = []
         rejected: list[Rejected] = []
-        for reader, group in ((self._ztf, containers), (self._lsst, framed)):
+        for reader in (self._ztf, self._lsst):
+            group = [packet for packet in packets if survey_of(packet) == reader.survey]
             if group:
                 alerts, unreadable = reader.read(group)
                 rejected += unreadable
                 if len(alerts):
                     batches.append(alerts)
         return batches, rejected
+
+
+def survey_of(packet: Packet) -> str:
+    """Whose packet this is, by its first bytes."""
+    return "ztf" if packet.payload.startswith(CONTAINER_MAGIC) else "lsst"

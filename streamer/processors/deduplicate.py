@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from schemas.alert import AlertBatch
-from streamer.state.store import ObjectStore
+from streamer.state.store import ObjectStore, Seen
 
 
 class Deduplicate:
@@ -21,18 +21,24 @@ class Deduplicate:
         """
         coordinates = [packet.coordinates for packet in alerts.packets]
         seen = self._store.see(alerts.survey, alerts.alert_id, alerts.processed_mjd_tai, coordinates)
-        replayed = np.array([first.coordinates == str(here) for first, here in zip(seen, coordinates, strict=True)])
-        processed = np.array([first.processed_mjd_tai for first in seen])
-        reprocessed = ~replayed & (alerts.processed_mjd_tai > processed)
-        if reprocessed.any():
-            newer = np.flatnonzero(reprocessed)
+        newest: dict[int, Seen] = {}
+        keep, newer = [], []
+        arrivals = zip(alerts.alert_id.tolist(), alerts.processed_mjd_tai.tolist(), coordinates, seen, strict=True)
+        for index, (alert_id, processed_mjd_tai, here, recorded) in enumerate(arrivals):
+            known = newest.get(alert_id, recorded)  # earlier copies of this batch count, as if each came alone
+            if processed_mjd_tai > known.processed_mjd_tai:
+                newest[alert_id] = Seen(str(here), processed_mjd_tai)
+                newer.append(index)
+            elif known.coordinates != str(here):
+                continue
+            keep.append(index)
+        if newer:
             self._store.supersede(
                 alerts.survey,
                 alerts.alert_id[newer],
                 alerts.processed_mjd_tai[newer],
                 [coordinates[i] for i in newer],
             )
-        keep = replayed | reprocessed
-        if keep.all():
+        if len(keep) == len(alerts):
             return alerts, 0
-        return alerts.take(np.flatnonzero(keep)), int(np.count_nonzero(~keep))
+        return alerts.take(np.array(keep, dtype=np.int64)), len(alerts) - len(keep)

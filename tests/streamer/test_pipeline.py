@@ -35,7 +35,7 @@ class Bench:
     """A pipeline with memory behind it."""
 
     def __init__(self, folder: Path, fails_on: set[int] | None = None, configured: Settings = EVERYTHING) -> None:
-        self.store = SqliteObjectStore(folder / "objects.sqlite", 10_000_000)
+        self.store = SqliteObjectStore(folder / "state", 10_000_000)
         self.scores, self.letters = MemorySink(), MemoryDeadLetterSink()
         self.classifier = CountingClassifier(fails_on)
         self.pipeline: Pipeline = build_pipeline(
@@ -126,12 +126,13 @@ def _fits(pixels: np.ndarray) -> bytes:
         (None, "cutout_missing"),
         (b"no gzip", "cutout_unreadable"),
         (gzip.compress(bytes(200_000_000), 9), "cutout_unreadable"),
+        (gzip.compress(_fits(np.ones((513, 512)))), "cutout_unreadable"),
         (gzip.compress(_fits(np.zeros((63, 63)))), "cutout_empty"),
         (gzip.compress(_fits(np.full((63, 63), np.nan))), "cutout_empty"),
         (gzip.compress(_fits(np.ones((1, 63)))), "cutout_odd_size"),
         (gzip.compress(_fits(np.where(np.eye(63) > 0, np.nan, 1.0))), "nan_pixels"),
     ],
-    ids=["missing", "no gzip", "bomb", "zero", "all nan", "one row", "nan"],
+    ids=["missing", "no gzip", "bomb", "too many pixels", "zero", "all nan", "one row", "nan"],
 )
 def test_a_bad_cutout_costs_its_stamp_and_not_the_alert(bench: Bench, stamp: bytes | None, flag: str) -> None:
     outcomes = bench.pipeline.process(packets([bend_ztf(ZTF[0], _cutout(stamp))]))
@@ -189,6 +190,22 @@ def test_a_reprocessed_alert_is_processed_and_a_stale_copy_is_a_duplicate(bench:
     assert bench.pipeline.process(packets([bend_lsst(LSST[0], earlier)], "c")).duplicate == 1
 
 
+@pytest.mark.parametrize("size", [1, 8])
+def test_reprocessed_copies_count_alike_alone_and_in_one_batch(tmp_path: Path, size: int) -> None:
+    def at(days: float) -> bytes:
+        return bend_lsst(LSST[0], lambda record: record["diaSource"].update(timeProcessedMjdTai=61_200.0 + days))
+
+    bench = Bench(tmp_path)
+    stream = packets([at(0.0), at(0.2), at(0.1), at(0.2), at(0.3)])
+    taken = [bench.pipeline.process(stream[i : i + size]) for i in range(0, len(stream), size)]
+    assert (sum(o.scored for o in taken), sum(o.duplicate for o in taken)) == (3, 2)
+    bench.store.begin()
+    last = bench.store.see("lsst", bench.scores.batches[-1].alert_id[-1:], np.array([0.0]), [Coordinates("x", "y")])
+    bench.store.rollback()
+    assert last[0].processed_mjd_tai == 61_200.3
+    bench.store.close()
+
+
 def test_withdrawn_and_injected_alerts_are_filtered_with_the_reason(bench: Bench) -> None:
     def withdrawn(record: dict[str, Any]) -> None:
         record["diaSource"]["timeWithdrawnMjdTai"] = record["diaSource"]["midpointMjdTai"] + 1
@@ -243,6 +260,130 @@ def test_scores_do_not_depend_on_how_the_stream_is_cut(tmp_path: Path, survey: s
         found.append(bench.hashes())
         bench.store.close()
     assert found[0] == found[1] == found[2]
+
+
+def test_an_alert_that_breaks_the_decoding_is_alone_in_its_dead_letter(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = packets(ZTF[:9])
+    decode = bench.pipeline.decode
+
+    def fails_on_one(some: list[Packet]) -> Any:
+        if stream[4] in some:
+            raise RuntimeError("a bug in the decoder")
+        return decode(some)
+
+    monkeypatch.setattr(bench.pipeline, "decode", fails_on_one)
+    outcomes = bench.pipeline.process(stream)
+    assert (outcomes.scored, dict(outcomes.dead_letter)) == (8, {"processing_error": 1})
+    (letter,) = bench.letters.letters.values()
+    assert (letter.stage, letter.survey, letter.payload) == ("decode", "ztf", ZTF[4])
+
+
+def test_scores_that_are_not_finite_carry_a_reason_and_no_embedding(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = bench.classifier.classify
+
+    def broken(evidence: Any) -> Any:
+        predictions = answer(evidence)
+        predictions.class_scores[1, 3] = np.nan
+        predictions.embedding[2, 5] = np.inf
+        return predictions
+
+    monkeypatch.setattr(bench.classifier, "classify", broken)
+    outcomes = bench.pipeline.process(packets(ZTF[:4]))
+    assert dict(outcomes.unclassified) == {"not_finite": 2}
+    (batch,) = bench.scores.batches
+    assert [reason is None for reason in batch.unclassified_reason] == [True, False, False, True]
+    assert np.isnan(batch.embedding[[1, 2]]).all()
+    assert np.isfinite(batch.embedding[[0, 3]]).all()
+
+
+@pytest.mark.parametrize(("own", "history", "expected"), [(1, 1, 0), (2, 1, 1), (1, 3, 2), (3, 2, 2)])
+def test_a_score_is_as_restricted_as_the_most_restricted_point_it_used(
+    bench: Bench, own: int, history: int, expected: int
+) -> None:
+    def change(record: dict[str, Any]) -> None:
+        record["candidate"]["programid"] = own
+        record["prv_candidates"] = [point | {"programid": history} for point in record["prv_candidates"]]
+        record["fp_hists"] = []
+
+    with_history = next(payload for payload in reversed(ZTF) if _n_history(payload) > 2)
+    bench.pipeline.process(packets([bend_ztf(with_history, change)]))
+    assert bench.scores.batches[0].rights.tolist() == [expected]
+
+
+def _n_history(payload: bytes) -> int:
+    seen: list[int] = []
+    bend_ztf(payload, lambda record: seen.append(len(record["prv_candidates"] or [])))
+    return seen[0]
+
+
+def test_points_of_other_rights_that_are_not_used_do_not_restrict_a_score(bench: Bench) -> None:
+    def change(record: dict[str, Any]) -> None:
+        later = {"jd": record["candidate"]["jd"] + 5.0, "programid": 3}
+        record["prv_candidates"] = [point | later for point in record["prv_candidates"]]
+        record["fp_hists"] = []
+
+    with_history = next(payload for payload in reversed(ZTF) if _n_history(payload) > 2)
+    bench.pipeline.process(packets([bend_ztf(with_history, change)]))
+    assert bench.scores.batches[0].rights.tolist() == [0]
+
+
+def test_the_evidence_hash_tells_other_pixels_metadata_and_history_apart(tmp_path: Path) -> None:
+    with_history = next(payload for payload in reversed(ZTF) if _n_history(payload) > 2)
+
+    def pixels(record: dict[str, Any]) -> None:
+        record["cutoutTemplate"]["stampData"] = gzip.compress(_fits(np.full((63, 63), 7.0)))
+
+    def history(record: dict[str, Any]) -> None:
+        record["prv_candidates"] = record["prv_candidates"][1:]
+        record["fp_hists"] = None
+
+    def nothing(record: dict[str, Any]) -> None:
+        pass
+
+    def metadata(record: dict[str, Any]) -> None:
+        record["candidate"]["distnr"] = 77.0
+
+    found = []
+    for place, change in enumerate((nothing, nothing, pixels, history, metadata)):
+        bench = Bench(tmp_path / str(place))
+        bench.pipeline.process(packets([bend_ztf(with_history, change)]))
+        found += list(bench.hashes().values())
+        bench.store.close()
+    assert found[0] == found[1]
+    assert len(set(found)) == 4
+
+
+def test_the_newest_known_spectrum_is_used_and_stands_in_the_hash(bench: Bench) -> None:
+    stream = packets(ZTF[-1:])
+    bench.pipeline.process(stream)
+    (batch,) = bench.scores.batches
+    name, now = batch.object_id[0], float(batch.mjd_tai[0])
+    wavelength = np.linspace(4000, 9000, 50)
+    spectra = [Spectrum(name, now - age, wavelength, np.full(50, age, np.float32)) for age in (9.0, 1.0, 5.0, -2.0)]
+    bench.store.begin()
+    bench.store.put_spectra(spectra, "ztf")
+    bench.store.commit()
+    bench.pipeline.process(stream)
+    (used,) = bench.classifier.evidence[-1].spectra
+    assert used is not None
+    assert used.mjd_tai == now - 1.0
+    assert bench.scores.batches[-1].evidence_hash != batch.evidence_hash
+
+
+@pytest.mark.parametrize(
+    ("survey", "field", "value"),
+    [("ztf", "ra", 1e200), ("ztf", "dec", -90.5), ("ztf", "jd", 1e300), ("lsst", "midpointMjdTai", -5e9)],
+)
+def test_absurd_positions_and_times_are_dead_letters(bench: Bench, survey: str, field: str, value: float) -> None:
+    def change(record: dict[str, Any]) -> None:
+        record["candidate" if survey == "ztf" else "diaSource"][field] = value
+
+    bent = bend_ztf(ZTF[0], change) if survey == "ztf" else bend_lsst(LSST[0], change)
+    assert dict(bench.pipeline.process(packets([bent])).dead_letter) == {"bad_value": 1}
 
 
 def test_a_spectrum_is_used_from_its_own_time_on(bench: Bench) -> None:
