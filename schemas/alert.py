@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from schemas.light_curve import ByteArray, FloatArray, IntArray
+from schemas.light_curve import ByteArray, FloatArray, IntArray, gather
 from schemas.packet import Packet
 
 DATA_RIGHTS: tuple[str, ...] = ("public", "partnership", "caltech")
@@ -91,9 +91,7 @@ class AlertBatch:
 
     def take(self, index: npt.NDArray[np.integer]) -> AlertBatch:
         """The alerts in `index`, in that order."""
-        lengths = np.diff(self.row_offsets)[index]
-        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        rows = np.repeat(self.row_offsets[:-1][index] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        offsets, rows = gather(self.row_offsets, index)
         chosen = [int(i) for i in index]
         return AlertBatch(
             self.survey,

@@ -22,6 +22,7 @@ from schemas.light_curve import (
     FORCED,
     LIMIT,
     ROW_DTYPE,
+    UNKNOWN_BAND,
     FloatArray,
     IntArray,
     LightCurves,
@@ -29,9 +30,6 @@ from schemas.light_curve import (
 
 TIME_TOLERANCE_DAYS = 1e-6
 """Rows up to this much later than the alert count as simultaneous [d]: times are rounded differently in histories."""
-
-NO_BAND = 255
-"""Band index of a row that names no known band."""
 
 MAX_EXPOSURE_ROWS = 1_000
 """Rows of one exposure that are looked at; real exposures have a handful, and every pair of them is compared."""
@@ -244,7 +242,7 @@ def _usable(pool: Any, order: Any, start: Any, end: Any, k: Any, at_mjd_tai: Any
     limit = at_mjd_tai + TIME_TOLERANCE_DAYS
     if not (np.isfinite(row.mjd_tai) and row.mjd_tai <= limit and row.known_mjd_tai <= limit):
         return False
-    if row.band == NO_BAND or row.flags & (FLAG_BAD | FLAG_WITHDRAWN):
+    if row.band == UNKNOWN_BAND or row.flags & (FLAG_BAD | FLAG_WITHDRAWN):
         return False
     if not (row.flux_err_njy > 0.0 and row.flux_err_njy < np.inf):
         return False

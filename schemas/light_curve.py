@@ -16,6 +16,9 @@ WAVELENGTH_AA: dict[str, tuple[float, ...]] = {
 }
 """Effective wavelength of each of `BANDS` in angstrom. Source: SVO filter profile service, Palomar/ZTF, LSST/LSST."""
 
+UNKNOWN_BAND = 255
+"""Band index of a row whose band is missing or none of `BANDS`; a light curve leaves such rows out."""
+
 DETECTION, FORCED, LIMIT = 0, 1, 2
 """Kinds of a row: a difference-image source, forced photometry, a 5-sigma upper limit."""
 
@@ -52,6 +55,13 @@ IntArray = npt.NDArray[np.int64]
 ByteArray = npt.NDArray[np.uint8]
 
 
+def gather(offsets: IntArray, index: npt.NDArray[np.integer]) -> tuple[IntArray, IntArray]:
+    """Of flat columns with offsets: the offsets (k + 1,) and the places of the items of the k owners in `index`."""
+    lengths = np.diff(offsets)[index]
+    taken: IntArray = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return taken, np.repeat(offsets[:-1][index] - taken[:-1], lengths) + np.arange(taken[-1])
+
+
 @dataclass(frozen=True, slots=True)
 class LightCurves:
     """The light curves of n alerts, cut at each alert's own time, flat with offsets; one token an exposure, by time.
@@ -84,9 +94,7 @@ class LightCurves:
 
     def take(self, index: npt.NDArray[np.integer]) -> LightCurves:
         """The light curves of the alerts in `index`, in that order."""
-        lengths = np.diff(self.offsets)[index]
-        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        tokens = np.repeat(self.offsets[:-1][index] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        offsets, tokens = gather(self.offsets, index)
         return LightCurves(
             self.survey,
             offsets,

@@ -7,11 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from schemas.light_curve import BANDS, ROW_DTYPE, ByteArray, FloatArray, IntArray
+from schemas.light_curve import BANDS, ROW_DTYPE, UNKNOWN_BAND, ByteArray, FloatArray, IntArray
 from schemas.projection import RowArena, Rows
-
-UNKNOWN_BAND = 255
-"""Band index of a row whose band is missing or not one of `BANDS`; a light curve leaves such rows out."""
 
 ZERO_POINT_AB_NJY = 31.4
 """AB magnitude of 1 nJy."""

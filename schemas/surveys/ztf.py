@@ -14,6 +14,7 @@ from schemas.light_curve import (
     FLAG_OWN,
     FORCED,
     LIMIT,
+    UNKNOWN_BAND,
     ByteArray,
     FloatArray,
     IntArray,
@@ -21,7 +22,6 @@ from schemas.light_curve import (
 from schemas.packet import Packet
 from schemas.projection import RowArena, Rows
 from schemas.surveys.columns import (
-    UNKNOWN_BAND,
     ZERO_POINT_AB_NJY,
     RowLayout,
     first_letters,
