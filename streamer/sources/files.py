@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import tarfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from time import time
 from typing import IO
 
@@ -14,6 +16,7 @@ from isal import igzip_threaded, isal_zlib
 from schemas.codec import CONTAINER_MAGIC, PacketError, split_container
 from schemas.packet import Coordinates, Packet
 from schemas.surveys.reading import Rejected
+from streamer.sources.tar_archive import ArchiveError, Kind, TarReader
 
 _IsalError: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # its stub says an instance
 
@@ -36,74 +39,119 @@ class FileSource:
     def __init__(self, paths: Sequence[Path], leave_out: Path | None = None) -> None:
         """Lists the files now, each once, nothing below `leave_out` (where results go); OSError names what is amiss."""
         self.skipped: list[str] = []
-        """Files and members that are no packets by their name: listed, not received."""
+        """Files and members that are no packets by their name or kind: listed, not received."""
         self.bytes_read = 0
         """How far the reading is, in bytes of the files as they lie on disk."""
         self._sizes: dict[Path, int] = {}
+        self._unreadable: dict[Path, OSError] = {}
+        self._folders: set[tuple[int, int]] = set()
         self._leave_out = None if leave_out is None else leave_out.resolve()
         for path in paths:
-            resolved = path.resolve()
-            if resolved.is_dir():
-                self._list_folder(resolved)
-            else:
-                with resolved.open("rb"):  # fails here, with the path, rather than in the middle of the night
-                    self._sizes[resolved] = resolved.stat().st_size
+            named = Path(os.path.abspath(path))  # noqa: PTH100  # a link keeps the name it was given
+            status = named.stat()
+            if S_ISDIR(status.st_mode):
+                self._list_folder(named)
+            elif S_ISREG(status.st_mode):
+                with named.open("rb"):  # fails here, with the path, rather than in the middle of the night
+                    self._sizes[named] = status.st_size
+            else:  # a pipe would be waited for, without end
+                raise OSError(errno.EINVAL, "it is neither a file nor a folder", str(named))
         self.bytes_total = sum(self._sizes.values())
 
-    def _list_folder(self, folder: Path) -> None:
-        next(folder.iterdir(), None)  # PermissionError if it cannot be listed
-        for path in sorted(folder.rglob("*")):
-            if not path.is_file() or (self._leave_out is not None and path.is_relative_to(self._leave_out)):
+    def _list_folder(self, top: Path) -> None:
+        """Takes the packets below a folder, behind links too; a folder met again, as in a loop of links, is left."""
+
+        def refuse(error: OSError) -> None:
+            if error.filename == str(top):
+                raise error
+            self._unreadable[Path(error.filename)] = error
+
+        below: list[Path] = []
+        for name, subfolders, files in os.walk(top, onerror=refuse, followlinks=True):
+            folder = Path(name)
+            status = folder.stat()
+            met = (status.st_dev, status.st_ino)
+            left_out = self._leave_out is not None and folder.resolve().is_relative_to(self._leave_out)
+            if met in self._folders or left_out:
+                subfolders.clear()
                 continue
-            if path.name.endswith((*PACKET_SUFFIXES, ".tar.gz")):
-                self._sizes[path] = path.stat().st_size
-            elif path not in self._sizes:
-                self.skipped.append(_text(path))
+            self._folders.add(met)
+            subfolders.sort()  # which of several links to a folder is followed must not hang on chance
+            below += [folder / file for file in files]
+        for path in sorted({*below, *self._unreadable} - self._sizes.keys()):
+            self._list_file(path)
+
+    def _list_file(self, path: Path) -> None:
+        is_packet = path.name.endswith((*PACKET_SUFFIXES, ".tar.gz"))
+        size = None
+        try:
+            status = path.stat()
+            size = status.st_size if S_ISREG(status.st_mode) else None
+        except OSError as error:
+            if is_packet:
+                self._unreadable[path] = error
+        if path in self._unreadable:
+            self._sizes[path] = 0
+        elif is_packet and size is not None:
+            self._sizes[path] = size
+        else:
+            self.skipped.append(_text(path))
 
     def __iter__(self) -> Iterator[Packet | Rejected]:
         """Every packet once; what cannot be read comes as `Rejected`, so that it is counted."""
         done = 0
         for path, size in self._sizes.items():
-            if path.name.endswith(ARCHIVE_SUFFIXES):
-                yield from self._archive(path, done)
+            try:
+                if path in self._unreadable:
+                    raise self._unreadable[path]
+                file = path.open("rb")
+            except OSError as error:
+                yield _rejected(path, "unreadable_file", str(error))
             else:
-                yield from self._loose(path)
+                with file:
+                    yield from self._archive(path, file, done) if _is_archive(path) else _loose(path, file)
             done += size
             self.bytes_read = done
 
-    def _loose(self, path: Path) -> Iterator[Packet | Rejected]:
-        where = Coordinates(_text(path), "")
-        try:
-            with path.open("rb") as file:
-                payload = file.read(MAX_PACKET_BYTES + 1)
-        except OSError as error:
-            yield Rejected(Packet(where, b"", time()), "unreadable_file", str(error))
-            return
-        yield from _packets(where, payload)
-
-    def _archive(self, path: Path, done: int) -> Iterator[Packet | Rejected]:
+    def _archive(self, path: Path, raw: IO[bytes], done: int) -> Iterator[Packet | Rejected]:
         """Streams a tar archive; where it breaks off, what is left is one dead letter."""
-        occurrences: dict[int, int] = {}
+        occurrences: Counter[str] = Counter()
         try:
-            with path.open("rb") as raw, _unpacked(path, raw) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
-                for member in tar:
-                    if not member.isfile():
-                        continue
-                    if not member.name.endswith(PACKET_SUFFIXES):
-                        self.skipped.append(_text(f"{path}:{member.name}"))
-                        continue
-                    file = tar.extractfile(member)
-                    payload = file.read(MAX_PACKET_BYTES + 1) if file is not None else b""
-                    if len(payload) < min(member.size, MAX_PACKET_BYTES + 1):
-                        raise EOFError(f"member {member.name} breaks off")
-                    name = hash(member.name)
-                    occurrence = occurrences.get(name, 0)
-                    occurrences[name] = occurrence + 1
+            with _unpacked(path, raw) as stream:
+                for member in TarReader(stream).members(PACKET_SUFFIXES, MAX_PACKET_BYTES + 1):
                     self.bytes_read = done + raw.tell()
-                    yield from _packets(Coordinates(_text(path), _text(member.name), occurrence), payload)
-        except (tarfile.TarError, EOFError, OSError, _IsalError) as error:
-            where = Coordinates(_text(path), "")
-            yield Rejected(Packet(where, b"", time()), "broken_archive", f"{type(error).__name__}: {error}")
+                    if member.kind is Kind.FOLDER:
+                        continue
+                    if member.kind is Kind.OTHER or not member.name.endswith(PACKET_SUFFIXES):
+                        self.skipped.append(f"{_text(path)}:{member.name}")
+                        continue
+                    where = Coordinates(_text(path), member.name, occurrences[member.name])
+                    occurrences[member.name] += 1
+                    if member.kind is Kind.SPARSE:
+                        detail = "a sparse file, which is not read; pack it without --sparse"
+                        yield Rejected(Packet(where, b"", time()), "unreadable_file", detail)
+                    else:
+                        yield from _packets(where, member.head)
+        except (ArchiveError, EOFError, OSError, _IsalError) as error:
+            yield _rejected(path, "broken_archive", f"{type(error).__name__}: {error}")
+
+
+def _loose(path: Path, file: IO[bytes]) -> Iterator[Packet | Rejected]:
+    try:
+        payload = file.read(MAX_PACKET_BYTES + 1)
+    except OSError as error:
+        yield _rejected(path, "unreadable_file", str(error))
+    else:
+        yield from _packets(Coordinates(_text(path), ""), payload)
+
+
+def _rejected(path: Path, reason: str, detail: str) -> Rejected:
+    """The dead letter of a file as a whole, without a payload."""
+    return Rejected(Packet(Coordinates(_text(path), ""), b"", time()), reason, detail)
+
+
+def _is_archive(path: Path) -> bool:
+    return path.name.endswith(ARCHIVE_SUFFIXES)
 
 
 def _text(name: str | Path) -> str:

@@ -140,6 +140,7 @@ def test_a_replay_killed_on_the_way_is_continued_to_the_same_result(
     ("arguments", "said"),
     [
         (["nowhere.tar.gz", "--out", "r"], "nowhere.tar.gz"),
+        (["{pipe}", "--out", "r"], "is neither a file nor a folder"),
         (["{night}", "--out", "{file}/r"], "{file}"),
         (["{night}", "--out", "r", "--config", "nowhere.yaml"], "nowhere.yaml"),
         (["{night}", "--out", "r", "--config", "{bad_config}"], "selektions"),
@@ -154,7 +155,8 @@ def test_what_the_caller_can_mend_is_one_line_and_code_2(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("a file", encoding="utf-8")
     (tmp_path / "bad.yaml").write_text("selektions: {}\n", encoding="utf-8")
-    names = {"night": night, "file": tmp_path / "file", "bad_config": tmp_path / "bad.yaml"}
+    names = {"night": night, "file": tmp_path / "file", "bad_config": tmp_path / "bad.yaml", "pipe": tmp_path / "pipe"}
+    os.mkfifo(names["pipe"])
     result = streamer("replay", *(argument.format(**names) for argument in arguments))
     assert result.code == 2
     assert said.format(**names) in result.err
