@@ -10,8 +10,9 @@ from time import time
 from classifiers import BundleError, load_bundle
 from classifiers.prior import PriorWeighedClassifier
 from schemas.prediction import Classifier
+from schemas.surveys.identity import SURVEYS
 from schemas.surveys.lsst import LsstSchemas
-from streamer.errors import ConfigurationError, UserError
+from streamer.errors import ConfigurationError
 from streamer.pipeline import Pipeline
 from streamer.processors.assemble import Assemble
 from streamer.processors.classify import Classify
@@ -21,12 +22,13 @@ from streamer.processors.select import Cut, Select, Selection
 from streamer.processors.selection_model import LightgbmScore
 from streamer.settings import Settings
 from streamer.settings.models import Selection as SelectionModel
-from streamer.sinks.base import DeadLetterSink, Sink, SinkError
+from streamer.sinks.base import DeadLetterSink, Sink
 from streamer.sinks.dead_letters import AvroDeadLetterSink
 from streamer.sinks.lance import LanceSink
 from streamer.sinks.parquet import ParquetSink
 from streamer.state.sqlite import SqliteObjectStore
-from streamer.state.store import ObjectStore, StoreError
+from streamer.state.sqlite_reading import SqliteObjectReader
+from streamer.state.store import ObjectReader, ObjectStore
 
 STATE_FOLDER = "state"
 """Where a results folder keeps the replay's object store."""
@@ -41,28 +43,27 @@ def open_replay(
 ) -> Iterator[Pipeline]:
     """The pipeline over a results folder, made or continued; closes store and sinks at the end.
 
-    UserError where the folder cannot be written or is in use by another process.
+    StoreError or SinkError where the folder cannot be written or is in use by another process, ConfigurationError where
+    the settings ask for what cannot be had: each is a UserError.
     """
     with ExitStack() as stack:
-        try:
-            (out / STATE_FOLDER).mkdir(parents=True, exist_ok=True)
-            store = stack.enter_context(open_store(settings, out))
-            own: list[Sink] = [ParquetSink(out), LanceSink(out)]
-            sinks = [*own, *more_sinks]
-            for sink in sinks:
-                stack.callback(sink.close)
-            dead_letters = AvroDeadLetterSink(out)
-            stack.callback(dead_letters.close)
-            yield build_pipeline(settings, store, sinks, dead_letters, schemas)
-        except OSError as error:
-            raise UserError(f"{error.filename or out} cannot be used: {error.strerror or error}") from None
-        except (StoreError, SinkError) as error:
-            raise UserError(str(error)) from None
+        cutouts_max_bytes = settings.state.cutouts_max_mb * BYTES_PER_MB
+        store = stack.enter_context(SqliteObjectStore(out / STATE_FOLDER, cutouts_max_bytes))
+        own: list[Sink] = [ParquetSink(out), LanceSink(out)]
+        sinks = [*own, *more_sinks]
+        for sink in sinks:
+            stack.callback(sink.close)
+        dead_letters = AvroDeadLetterSink(out)
+        stack.callback(dead_letters.close)
+        yield build_pipeline(settings, store, sinks, dead_letters, schemas)
 
 
-def open_store(settings: Settings, out: Path) -> SqliteObjectStore:
-    """The embedded object store of a results folder; StoreError where it is in use."""
-    return SqliteObjectStore(out / STATE_FOLDER, settings.state.cutouts_max_mb * BYTES_PER_MB)
+def open_store_for_reading(out: Path) -> ObjectReader:
+    """What a replay keeps in a results folder, to be looked at; UserError where there is nothing, or it is unreadable.
+
+    A replay may be writing it meanwhile.
+    """
+    return SqliteObjectReader(out / STATE_FOLDER)
 
 
 def build_pipeline(
@@ -78,7 +79,7 @@ def build_pipeline(
         decode=Decode(LsstSchemas(schemas)),
         deduplicate=Deduplicate(store),
         assemble=Assemble(store),
-        select=Select({survey: build_selections(getattr(settings.selections, survey)) for survey in ("ztf", "lsst")}),
+        select=Select({survey: build_selections(getattr(settings.selections, survey)) for survey in SURVEYS}),
         classify=Classify(classifier or load_classifier(settings), time),
         store=store,
         sinks=sinks,

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 
 from schemas.alert import AlertBatch
 from schemas.assembling import assemble
@@ -18,10 +18,8 @@ from schemas.surveys.identity import SURVEYS, survey_of_object_id
 from schemas.taxonomy import CLASS_COLUMNS, CLASSES
 from streamer.errors import UserError
 from streamer.pictures import Subject
-from streamer.state.store import ObjectStore
-
-SCORES_FILE = "scores.parquet"
-"""Name of the table of scores in a folder of results."""
+from streamer.sinks.parquet import PARTS_FOLDER, SCORES_FILE
+from streamer.state.store import ObjectReader
 
 MIN_DETECTIONS = 3
 """Detections of an object that is worth a picture among the night's best."""
@@ -30,8 +28,9 @@ MIN_DETECTIONS = 3
 class Results:
     """Reads a folder of results with the object store that lies in it."""
 
-    def __init__(self, folder: Path, store: ObjectStore) -> None:
+    def __init__(self, folder: Path, store: ObjectReader) -> None:
         self._scores = folder / SCORES_FILE
+        self._parts = folder / PARTS_FOLDER
         self._store = store
 
     def find(self, name: str) -> tuple[str, int]:
@@ -41,11 +40,12 @@ class Results:
         if prefix and survey_asked not in SURVEYS:
             raise UserError(f"no survey {prefix!r}: write ztf:{bare} or lsst:{bare}")
         surveys = (survey_asked,) if prefix else SURVEYS
+        is_number = bare.isascii() and bare.isdecimal() and len(bare) < 20 and int(bare) < 2**63
         found: list[tuple[str, int]] = []
         for survey in surveys:
-            if bare.isdigit() and int(bare) < 2**63 and self._store.alert(survey, int(bare)) is not None:
+            if is_number and self._store.alert(survey, int(bare)) is not None:
                 found.append((survey, int(bare)))
-            elif survey_of_object_id(bare) in (survey, None):
+            elif bare.isprintable() and survey_of_object_id(bare) in (survey, None):
                 latest = self._store.latest_alert(survey, bare)
                 if latest is not None:
                     found.append((survey, latest))
@@ -63,7 +63,7 @@ class Results:
         encoded = self._store.cutouts(survey, alert_id)
         score = self._score(survey, alert_id) or {}
         classes = [score.get(column) for column in CLASS_COLUMNS]
-        reason = score.get("unclassified_reason") if score else "not scored: no selection passed it"
+        reason = score.get("unclassified_reason") if score else self._why_no_score()
         return Subject(
             survey=survey,
             alert_id=alert_id,
@@ -90,10 +90,8 @@ class Results:
 
         Objects with fewer than `MIN_DETECTIONS` detections are left out: little can be seen of them.
         """
-        if not self._scores.is_file():
-            return []
         columns = ["survey", "alert_id", "object_id", "mjd_tai", "n_detections", "predicted_class", *CLASS_COLUMNS]
-        rows = pq.read_table(self._scores, columns=columns).to_pylist()
+        rows = self._rows(columns, None)
         last: dict[tuple[str, str], dict[str, Any]] = {}
         for row in sorted(rows, key=lambda row: float(row["mjd_tai"])):
             last[row["survey"], row["object_id"]] = row
@@ -113,9 +111,23 @@ class Results:
         cut = assemble(alert.survey, nothing, np.array([0, 0]), alert.mjd_tai, np.array([0]), rows, offsets)
         return cut.light_curves
 
-    def _score(self, survey: str, alert_id: int) -> dict[str, Any] | None:
+    def _rows(self, columns: Sequence[str] | None, wanted: ds.Expression | None) -> list[dict[str, Any]]:
+        """Rows of the table of scores; none where it is not written yet."""
         if not self._scores.is_file():
-            return None
+            return []
+        try:
+            rows: list[dict[str, Any]] = ds.dataset(self._scores).to_table(columns=columns, filter=wanted).to_pylist()
+        except (OSError, pa.ArrowException) as error:
+            raise UserError(f"cannot read {self._scores}: {str(error).splitlines()[0]}") from None
+        return rows
+
+    def _why_no_score(self) -> str:
+        if self._parts.is_dir():
+            return "no score yet: a replay into this folder is running, or was stopped"
+        return "not scored: no selection passed it"
+
+    def _score(self, survey: str, alert_id: int) -> dict[str, Any] | None:
+        """The score of an alert that was made last; None if there is none."""
         wanted = (ds.field("survey") == survey) & (ds.field("alert_id") == alert_id)
-        rows: list[dict[str, Any]] = ds.dataset(self._scores).to_table(filter=wanted).to_pylist()
+        rows = self._rows(None, wanted)
         return max(rows, key=lambda row: (row["scored"], row["revision"]), default=None)

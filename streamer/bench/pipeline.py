@@ -134,7 +134,7 @@ def _run(packets: Sequence[Packet], classifier: Classifier) -> dict[str, Any]:
     """One replay into a new folder: seconds end to end, by stage, and inside ONNX."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with SqliteObjectStore(folder / "objects.sqlite", CUTOUTS_MAX_BYTES) as store:
+        with SqliteObjectStore(folder / "state", CUTOUTS_MAX_BYTES) as store:
             scores, letters = ParquetSink(folder), AvroDeadLetterSink(folder)
             watched = _Watched(classifier)
             pipeline: Pipeline = build_pipeline(EVERYTHING, store, [scores], letters, None, watched)

@@ -20,13 +20,14 @@ from schemas.packet import Packet
 from schemas.scored import ScoredBatch
 from streamer.commands.replay import print_summary
 from streamer.errors import UserError
-from streamer.factory import STATE_FOLDER, open_replay, open_store
+from streamer.factory import STATE_FOLDER, open_replay, open_store_for_reading
 from streamer.pictures import draw_night
 from streamer.replay import ReplayReport, replay
-from streamer.results import SCORES_FILE, Results
+from streamer.results import Results
 from streamer.settings import Settings
 from streamer.simulate.source import SimulatorSource
 from streamer.sinks.base import SinkError
+from streamer.sinks.parquet import SCORES_FILE
 
 LIVE_ROWS = 12
 """Scored alerts in the live table."""
@@ -126,7 +127,7 @@ def run_demo(out: Path, alerts: int, seed: int) -> None:
         report = replay(_interleaved(night), pipeline, BATCH_ALERTS, show)
     print_summary(console, report, [], out)
     picture = out / PICTURE_FILE
-    with open_store(settings, out) as store:
+    with open_store_for_reading(out) as store:
         results = Results(out, store)
         best = [results.subject(survey, alert_id) for survey, alert_id in results.best(2, TRANSIENTS)]
     types = {source.survey: source.types for source in night}

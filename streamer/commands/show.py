@@ -7,24 +7,19 @@ from pathlib import Path
 from rich.console import Console
 
 from streamer.errors import UserError
-from streamer.factory import STATE_FOLDER, open_store
+from streamer.factory import STATE_FOLDER, open_store_for_reading
 from streamer.pictures import draw_alert
 from streamer.results import Results
-from streamer.settings import Settings
-from streamer.state.store import StoreError
 
 
 def run_show(name: str, folder: Path, out: Path | None) -> None:
     """Draws the alert or object `[SURVEY:]ID`; UserError where there is none or nothing can be written."""
     if not (folder / STATE_FOLDER).is_dir():
         raise UserError(f"{folder} holds no results: make them with `streamer replay SOURCE --out {folder}`")
-    try:
-        with open_store(Settings(), folder) as store:
-            results = Results(folder, store)
-            survey, alert_id = results.find(name)
-            subject = results.subject(survey, alert_id)
-    except StoreError as error:
-        raise UserError(str(error)) from None
+    with open_store_for_reading(folder) as store:
+        results = Results(folder, store)
+        survey, alert_id = results.find(name)
+        subject = results.subject(survey, alert_id)
     target = out or Path(f"{name.replace(':', '-')}.png")
     try:
         draw_alert(subject, target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from datetime import timedelta
 from pathlib import Path
@@ -26,6 +27,9 @@ KEEP_FORMER = timedelta(minutes=1)
 
 _FAILURES = (OSError, RuntimeError, ValueError)
 """What LanceDB raises where a folder or a file is not as it should be."""
+
+_SOURCE_PLACE = re.compile(r"[\s,;:(]+(?:at )?[^\s,]*\.rs:\d+")
+"""A file and a line of the machine that LanceDB was built on."""
 
 
 class LanceSink:
@@ -86,8 +90,9 @@ class LanceSink:
 
 
 def _line(error: BaseException) -> str:
-    """LanceDB's messages may go on with a trace."""
-    return next(iter(str(error).splitlines()), type(error).__name__)
+    """The first sentence: LanceDB's messages go on with a place in its own source, or a trace."""
+    line = next(iter(str(error).splitlines()), "")
+    return _SOURCE_PLACE.split(line)[0].split(". ")[0].strip(" .,:;") or type(error).__name__
 
 
 def key_hashes(rows: pa.Table) -> npt.NDArray[np.uint64]:

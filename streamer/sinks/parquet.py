@@ -12,6 +12,12 @@ from schemas.columns import KEY, SCORES_SCHEMA, last_of_equal, scores_table
 from schemas.scored import ScoredBatch
 from streamer.sinks.base import SinkError
 
+SCORES_FILE = "scores.parquet"
+"""Name of the table of scores in a folder of results."""
+
+PARTS_FOLDER = "scores.parts"
+"""Holds rows until a run ends; what a killed run left stays there for the next one."""
+
 FLUSH_ROWS = 16_384
 """Rows kept in memory before they are written as a part."""
 
@@ -24,8 +30,8 @@ class ParquetSink:
     """
 
     def __init__(self, directory: Path | str) -> None:
-        self._file = Path(directory) / "scores.parquet"
-        self._parts = Path(directory) / "scores.parts"
+        self._file = Path(directory) / SCORES_FILE
+        self._parts = Path(directory) / PARTS_FOLDER
         self._waiting: list[pa.Table] = []
         self._waiting_rows = 0
         try:

@@ -84,18 +84,7 @@ class CutoutRing:
 
     def read(self, slot: Slot) -> EncodedCutouts | None:
         """The stamps of a slot; None where they were written over or lost."""
-        if slot.position < self.oldest:
-            return None
-        lengths = slot[1:4]
-        held = os.pread(self._reading, sum(length or 0 for length in lengths), slot.position % self.capacity)
-        if isal_zlib.crc32(held) != slot.checksum:
-            return None
-        stamps: list[bytes | None] = []
-        place = 0
-        for length in lengths:
-            stamps.append(None if length is None else held[place : place + length])
-            place += length or 0
-        return (stamps[0], stamps[1], stamps[2])
+        return read_stamps(self._reading, slot, self.capacity, self.end)
 
     def close(self) -> None:
         """Lets go of the file."""
@@ -112,6 +101,22 @@ class CutoutRing:
                 written += os.pwrite(self._writing, stage[written:size], (self.end + written) % self.capacity)
         self.end += size
         return 0
+
+
+def read_stamps(file: int, slot: Slot, capacity: int, end: int) -> EncodedCutouts | None:
+    """The stamps of a slot of the ring open as `file`; None where they were written over or lost."""
+    if capacity == 0 or slot.position < end - capacity:
+        return None
+    lengths = slot[1:4]
+    held = os.pread(file, sum(length or 0 for length in lengths), slot.position % capacity)
+    if isal_zlib.crc32(held) != slot.checksum:
+        return None
+    stamps: list[bytes | None] = []
+    place = 0
+    for length in lengths:
+        stamps.append(None if length is None else held[place : place + length])
+        place += length or 0
+    return (stamps[0], stamps[1], stamps[2])
 
 
 def whole_blocks(max_bytes: int) -> int:

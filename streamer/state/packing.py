@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from schemas.alert import AlertBatch, EncodedCutouts
+from schemas.alert import AlertBatch
 from schemas.packet import Coordinates, Packet
 from schemas.rows import NO_ROWS
 from schemas.spectrum import Spectrum
@@ -58,7 +58,7 @@ def last_score(row: tuple[Any, ...]) -> LastScore:
     )
 
 
-def alert_batch(survey: str, row: tuple[Any, ...], cutouts: EncodedCutouts) -> AlertBatch:
+def alert_batch(survey: str, row: tuple[Any, ...]) -> AlertBatch:
     """A batch of one alert from its row, with the coordinates that first carried it and the names of its metadata."""
     alert_id, object_id, mjd_tai, processed, ra_deg, dec_deg, rights, real_score, quality = row[:9]
     solar_system, withdrawn, schema_version, received, published, _, metadata, coordinates, names = row[9:]
@@ -79,7 +79,7 @@ def alert_batch(survey: str, row: tuple[Any, ...], cutouts: EncodedCutouts) -> A
         [schema_version],
         NO_ROWS,
         np.zeros(2, np.int64),
-        [cutouts],
+        [(None, None, None)],
         tuple(json.loads(names)),
         np.frombuffer(metadata, np.float64).reshape(1, -1),
     )

@@ -22,19 +22,17 @@ from schemas.scored import ScoredBatch
 from schemas.spectrum import Spectrum
 from schemas.surveys.identity import SURVEYS
 from streamer.state.cutout_ring import CutoutRing, Slot, whole_blocks
-from streamer.state.packing import alert_batch, last_score, spectrum, spectrum_row
-from streamer.state.store import LastScore, Seen, StoreBusy, StoreError
+from streamer.state.packing import spectrum_row
+from streamer.state.sqlite_reading import DATABASE_FILE, KEYS, RING_FILE, SqliteQueries
+from streamer.state.store import Seen, StoreBusy, StoreError
 from streamer.state.tables import ALERT_UPDATE, SCORE_UPDATE, open_tables
 
 COMPACT_CHUNKS = 16
 """An object's rows are merged into one chunk when it is read in more chunks than this."""
 
-_KEYS = "(SELECT value FROM json_each(?))"
-"""Any number of keys as one bound value: a statement is then prepared once for all batch sizes."""
 
-
-class SqliteObjectStore:
-    """Keeps objects in the folder `path` (made if absent): `objects.sqlite`, and `cutouts.ring` of a fixed size.
+class SqliteObjectStore(SqliteQueries):
+    """Keeps objects in the folder `path` (made if absent): a database, and a file of a fixed size for the cutouts.
 
     `cutouts_max_bytes` bounds all cutouts together; the first cutouts put under another bound than before replace all
     former ones. StoreBusy where another process, or another store of this one, has the folder open; StoreError where it
@@ -73,7 +71,7 @@ class SqliteObjectStore:
         return lock
 
     def _open(self) -> sqlite3.Connection:
-        file = self._path / "objects.sqlite"
+        file = self._path / DATABASE_FILE
         try:
             return open_tables(file)
         except sqlite3.Error as error:
@@ -82,7 +80,7 @@ class SqliteObjectStore:
     def _open_ring(self) -> CutoutRing:
         self._run("INSERT OR IGNORE INTO ring VALUES (1, ?, 0)", (self._capacity,))
         capacity, end = self._one("SELECT capacity, end FROM ring", ())
-        file = self._path / "cutouts.ring"
+        file = self._path / RING_FILE
         try:
             ring = CutoutRing(file, capacity, end)
             if file.stat().st_size > capacity:
@@ -143,7 +141,7 @@ class SqliteObjectStore:
         rows = [(key, seen.processed_mjd_tai, seen.coordinates) for key, seen in zip(ids, mine, strict=True)]
         if self._write(f"INSERT OR IGNORE INTO {table} VALUES (?, ?, ?)", rows) == len(ids):
             return mine
-        query = f"SELECT alert_id, coordinates, processed_mjd_tai FROM {table} WHERE alert_id IN {_KEYS}"
+        query = f"SELECT alert_id, coordinates, processed_mjd_tai FROM {table} WHERE alert_id IN {KEYS}"
         held = {key: Seen(place, at) for key, place, at in self._all(query, (json.dumps(ids),))}
         return [held[key] for key in ids]
 
@@ -157,25 +155,6 @@ class SqliteObjectStore:
             "WHERE excluded.processed_mjd_tai > processed_mjd_tai",
             zip(alert_ids.tolist(), processed_mjd_tai.tolist(), map(str, coordinates), strict=True),
         )
-
-    def light_curve_rows(self, survey: str, object_ids: Sequence[str]) -> tuple[npt.NDArray[np.void], IntArray]:
-        """All rows of m objects, (total,) of ROW_DTYPE in no order, equal ones possible, and offsets (m + 1,)."""
-        query = f"SELECT object_id, rows FROM {self._table('chunks', survey)} WHERE object_id IN {_KEYS}"
-        chunks: dict[str, list[bytes]] = {}
-        for object_id, chunk in self._all(query, (json.dumps(object_ids),)):
-            chunks.setdefault(object_id, []).append(chunk)
-        parts: list[bytes] = []
-        offsets = np.zeros(len(object_ids) + 1, np.int64)
-        total = 0
-        for index, object_id in enumerate(object_ids, 1):
-            held = chunks.get(object_id, ())
-            if len(held) > COMPACT_CHUNKS:
-                self._many_chunks[survey].add(object_id)
-            for chunk in held:
-                parts.append(chunk)
-                total += len(chunk)
-            offsets[index] = total
-        return np.frombuffer(b"".join(parts), ROW_DTYPE), offsets // ROW_DTYPE.itemsize
 
     def add_light_curve_rows(
         self, survey: str, object_ids: Sequence[str], rows: npt.NDArray[np.void], offsets: IntArray
@@ -194,6 +173,11 @@ class SqliteObjectStore:
         )
         if self._many_chunks[survey]:
             self._compact(survey, sorted(self._many_chunks[survey]))
+
+    def _chunks(self, survey: str, object_ids: Sequence[str]) -> dict[str, list[bytes]]:
+        chunks = super()._chunks(survey, object_ids)
+        self._many_chunks[survey].update(name for name, held in chunks.items() if len(held) > COMPACT_CHUNKS)
+        return chunks
 
     def _compact(self, survey: str, object_ids: list[str]) -> None:
         """Writes each object's rows as one chunk."""
@@ -216,14 +200,9 @@ class SqliteObjectStore:
 
     def spectra(self, survey: str, object_ids: Sequence[str]) -> list[list[Spectrum]]:
         """The spectra of each of m objects, by time."""
-        table = self._table("spectra", survey)
-        found: dict[str, list[Spectrum]] = {}
-        if survey in self._has_spectra:
-            columns = "object_id, mjd_tai, wavelength_aa, flux, flux_var, redshift"
-            query = f"SELECT {columns} FROM {table} WHERE object_id IN {_KEYS} ORDER BY mjd_tai, digest"
-            for row in self._all(query, (json.dumps(object_ids),)):
-                found.setdefault(row[0], []).append(spectrum(*row))
-        return [found.get(object_id, []) for object_id in object_ids]
+        if survey in SURVEYS and survey not in self._has_spectra:
+            return [[] for _ in object_ids]  # most stores hold none, and every batch asks
+        return super().spectra(survey, object_ids)
 
     def put_alerts(self, alerts: AlertBatch) -> None:
         """Keeps alerts as decoded, for a re-score: all columns but rows and cutouts."""
@@ -265,25 +244,6 @@ class SqliteObjectStore:
             self._names[names] = row[0]
         return self._names[names]
 
-    def alert(self, survey: str, alert_id: int) -> AlertBatch | None:
-        """One alert as decoded (a batch of 1), without rows and payload; None if unknown."""
-        query = (
-            f"SELECT a.*, s.coordinates, n.names FROM {self._table('alerts', survey)} a "
-            f"JOIN metadata_names n ON n.id = a.names LEFT JOIN {self._table('seen', survey)} s USING (alert_id) "
-            "WHERE alert_id = ?"
-        )
-        row = self._one(query, (alert_id,))
-        return None if row is None else alert_batch(survey, row, self.cutouts(survey, alert_id) or (None, None, None))
-
-    def alert_ids(self, survey: str, object_id: str) -> list[int]:
-        """All alerts of an object, by time."""
-        query = f"SELECT alert_id FROM {self._table('alerts', survey)} WHERE object_id = ? ORDER BY mjd_tai, alert_id"
-        return [row[0] for row in self._all(query, (object_id,))]
-
-    def latest_alert(self, survey: str, object_id: str) -> int | None:
-        """The last alert of an object, by time; None if the object is unknown."""
-        return next(reversed(self.alert_ids(survey, object_id)), None)
-
     def put_scores(self, scored: ScoredBatch) -> None:
         """Keeps the newest score of each object."""
         class_scores = memoryview(np.ascontiguousarray(scored.class_scores, np.float32).tobytes())
@@ -309,12 +269,6 @@ class SqliteObjectStore:
             ),
         )
 
-    def last_scores(self, survey: str, object_ids: Sequence[str]) -> list[LastScore | None]:
-        """The newest score of each of m objects; None where there is none."""
-        query = f"SELECT * FROM {self._table('scores', survey)} WHERE object_id IN {_KEYS}"
-        found = {row[0]: last_score(row) for row in self._all(query, (json.dumps(object_ids),))}
-        return [found.get(object_id) for object_id in object_ids]
-
     def put_cutouts(self, survey: str, alert_ids: IntArray, cutouts: Sequence[EncodedCutouts]) -> None:
         """Keeps the stamps of n alerts as sent, up to the store's size for all of them, the oldest dropped first."""
         table = self._table("cutouts", survey)
@@ -323,28 +277,20 @@ class SqliteObjectStore:
                 self._write(f"DELETE FROM cutouts_{other}", [()])
             self._ring.capacity, self._ring.end = self._capacity, 0
         ids = alert_ids.tolist()
-        query = f"SELECT alert_id FROM {table} WHERE position >= ? AND alert_id IN {_KEYS}"
+        query = f"SELECT alert_id FROM {table} WHERE position >= ? AND alert_id IN {KEYS}"
         held = {row[0] for row in self._all(query, (self._ring.oldest, json.dumps(ids)))}
         wanted = {key: stamps for key, stamps in zip(ids, cutouts, strict=True) if key not in held}
         try:
             slots = self._ring.write(list(wanted.values()))
         except OSError as error:
-            raise StoreError(f"cannot write {self._path / 'cutouts.ring'}: {error.strerror}") from None
+            raise StoreError(f"cannot write {self._path / RING_FILE}: {error.strerror}") from None
         self._write(
             f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?, ?, ?, ?)",
             [(key, *slot) for key, slot in zip(wanted, slots, strict=True) if slot is not None],
         )
 
-    def cutouts(self, survey: str, alert_id: int) -> EncodedCutouts | None:
-        """The stamps of an alert; None where they were never put, or dropped."""
-        row = self._one(f"SELECT * FROM {self._table('cutouts', survey)} WHERE alert_id = ?", (alert_id,))
-        return None if row is None else self._ring.read(Slot(*row[1:]))
-
-    @staticmethod
-    def _table(name: str, survey: str) -> str:
-        if survey not in SURVEYS:
-            raise StoreError(f"the object store knows the surveys {', '.join(SURVEYS)}, not {survey!r}")
-        return f"{name}_{survey}"
+    def _stamps(self, slot: Slot) -> EncodedCutouts | None:
+        return self._ring.read(slot)
 
     def _write(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> int:
         """Runs a statement for each of `rows`, returns how many rows of the table changed."""
@@ -354,18 +300,3 @@ class SqliteObjectStore:
             return self._database.executemany(statement, rows).rowcount
         except sqlite3.Error as error:
             raise self._failed(error) from None
-
-    def _run(self, statement: str, values: tuple[Any, ...]) -> sqlite3.Cursor:
-        try:
-            return self._database.execute(statement, values)
-        except sqlite3.Error as error:
-            raise self._failed(error) from None
-
-    def _all(self, query: str, values: tuple[Any, ...]) -> list[Any]:
-        return self._run(query, values).fetchall()
-
-    def _one(self, query: str, values: tuple[Any, ...]) -> Any:
-        return self._run(query, values).fetchone()
-
-    def _failed(self, error: sqlite3.Error) -> StoreError:
-        return StoreError(f"the object store {self._path} failed: {error}")

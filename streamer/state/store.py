@@ -50,7 +50,47 @@ class LastScore(NamedTuple):
     evidence_hash: str
 
 
-class ObjectStore(Protocol):
+class ObjectReader(Protocol):
+    """What is known of objects between alerts, to be looked at. Every call is for one survey."""
+
+    def close(self) -> None:
+        """Lets go of the store."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def light_curve_rows(self, survey: str, object_ids: Sequence[str]) -> tuple[npt.NDArray[np.void], IntArray]:
+        """All rows of m objects, (total,) of ROW_DTYPE in no order, equal ones possible, and offsets (m + 1,)."""
+        ...
+
+    def spectra(self, survey: str, object_ids: Sequence[str]) -> list[list[Spectrum]]:
+        """The spectra of each of m objects, by time."""
+        ...
+
+    def alert(self, survey: str, alert_id: int) -> AlertBatch | None:
+        """One alert as decoded (a batch of 1), without rows, cutouts and payload; None if unknown."""
+        ...
+
+    def alert_ids(self, survey: str, object_id: str) -> list[int]:
+        """All alerts of an object, by time."""
+        ...
+
+    def latest_alert(self, survey: str, object_id: str) -> int | None:
+        """The last alert of an object, by time; None if the object is unknown."""
+        ...
+
+    def last_scores(self, survey: str, object_ids: Sequence[str]) -> list[LastScore | None]:
+        """The newest score of each of m objects; None where there is none."""
+        ...
+
+    def cutouts(self, survey: str, alert_id: int) -> EncodedCutouts | None:
+        """The stamps of an alert; None where they were never put, or dropped."""
+        ...
+
+
+class ObjectStore(ObjectReader, Protocol):
     """What is known of objects between alerts. Every call is for one survey; surveys share no key space.
 
     **The rule of merges.** Whatever is put is merged by an operation that is commutative, associative and idempotent,
@@ -82,10 +122,6 @@ class ObjectStore(Protocol):
         """Undoes an open transaction and lets go of the store."""
         ...
 
-    def __enter__(self) -> Self: ...
-
-    def __exit__(self, *_: object) -> None: ...
-
     def see(
         self, survey: str, alert_ids: IntArray, processed_mjd_tai: FloatArray, coordinates: Sequence[Coordinates]
     ) -> list[Seen]:
@@ -101,10 +137,6 @@ class ObjectStore(Protocol):
         """Records reprocessed alerts: a later processing time than the recorded one replaces what was seen."""
         ...
 
-    def light_curve_rows(self, survey: str, object_ids: Sequence[str]) -> tuple[npt.NDArray[np.void], IntArray]:
-        """All rows of m objects, (total,) of ROW_DTYPE in no order, equal ones possible, and offsets (m + 1,)."""
-        ...
-
     def add_light_curve_rows(
         self, survey: str, object_ids: Sequence[str], rows: npt.NDArray[np.void], offsets: IntArray
     ) -> None:
@@ -115,38 +147,14 @@ class ObjectStore(Protocol):
         """Adds spectra; equal ones are one."""
         ...
 
-    def spectra(self, survey: str, object_ids: Sequence[str]) -> list[list[Spectrum]]:
-        """The spectra of each of m objects, by time."""
-        ...
-
     def put_alerts(self, alerts: AlertBatch) -> None:
         """Keeps alerts as decoded, for a re-score: all columns but rows and cutouts."""
-        ...
-
-    def alert(self, survey: str, alert_id: int) -> AlertBatch | None:
-        """One alert as decoded (a batch of 1), without rows and payload; None if unknown."""
-        ...
-
-    def alert_ids(self, survey: str, object_id: str) -> list[int]:
-        """All alerts of an object, by time."""
-        ...
-
-    def latest_alert(self, survey: str, object_id: str) -> int | None:
-        """The last alert of an object, by time; None if the object is unknown."""
         ...
 
     def put_scores(self, scored: ScoredBatch) -> None:
         """Keeps the newest score of each object."""
         ...
 
-    def last_scores(self, survey: str, object_ids: Sequence[str]) -> list[LastScore | None]:
-        """The newest score of each of m objects; None where there is none."""
-        ...
-
     def put_cutouts(self, survey: str, alert_ids: IntArray, cutouts: Sequence[EncodedCutouts]) -> None:
         """Keeps the stamps of n alerts as sent, up to the store's size for all of them, the oldest dropped first."""
-        ...
-
-    def cutouts(self, survey: str, alert_id: int) -> EncodedCutouts | None:
-        """The stamps of an alert; None where they were never put, or dropped."""
         ...

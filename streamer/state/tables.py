@@ -65,10 +65,18 @@ SCORE_UPDATE = ", ".join(f"{name} = excluded.{name}" for name in _SCORE_COLUMNS)
 def open_tables(file: Path) -> sqlite3.Connection:
     """Opens the database, with its tables made if absent; sqlite3.Error, or StoreError on another layout."""
     database = sqlite3.connect(file, isolation_level=None)
-    layout = database.execute("PRAGMA user_version").fetchone()[0]
-    if layout not in (0, LAYOUT):
+    try:
+        check_layout(database, file, new=0)
+        tables = _SHARED_TABLES + "".join(_SURVEY_TABLES.format(s=survey) for survey in SURVEYS)
+        database.executescript(f"{_PAGES}{tables}PRAGMA user_version = {LAYOUT};")
+    except BaseException:
         database.close()
-        raise StoreError(f"{file} has layout {layout}, this version reads {LAYOUT}: use another folder")
-    tables = _SHARED_TABLES + "".join(_SURVEY_TABLES.format(s=survey) for survey in SURVEYS)
-    database.executescript(f"{_PAGES}{tables}PRAGMA user_version = {LAYOUT};")
+        raise
     return database
+
+
+def check_layout(database: sqlite3.Connection, file: Path, new: int = LAYOUT) -> None:
+    """StoreError where the tables are of another layout than this version's; `new` is passed too."""
+    layout = database.execute("PRAGMA user_version").fetchone()[0]
+    if layout not in (new, LAYOUT):
+        raise StoreError(f"{file} has layout {layout}, this version reads {LAYOUT}: use another folder")

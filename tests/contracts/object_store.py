@@ -47,7 +47,7 @@ def stored_rows(store: ObjectStore, object_id: str, survey: str = "ztf") -> np.n
 
 
 def columns_of(alert: AlertBatch | None) -> Any:
-    """All that an alert holds, comparable."""
+    """All that an alert holds but its rows and cutouts, comparable."""
     if alert is None:
         return None
     columns = [
@@ -55,7 +55,7 @@ def columns_of(alert: AlertBatch | None) -> Any:
         *(alert.real_score, alert.quality, alert.solar_system, alert.withdrawn, alert.metadata),
     ]
     times = [(packet.received_unix_s, packet.published_unix_s) for packet in alert.packets]
-    names = (alert.survey, alert.object_id, alert.schema_version, alert.metadata_names, alert.cutouts, times)
+    names = (alert.survey, alert.object_id, alert.schema_version, alert.metadata_names, times)
     return [(column.dtype.str, column.tobytes()) for column in columns], names
 
 
@@ -219,7 +219,9 @@ class ObjectStoreContract:
         np.testing.assert_array_equal(found[1].flux, late.flux)
         np.testing.assert_array_equal(found[1].flux_var, late.flux_var)
 
-    def test_an_alert_comes_back_as_decoded_with_its_coordinates_and_cutouts(self, store: ObjectStore) -> None:
+    def test_an_alert_comes_back_as_decoded_with_its_coordinates_and_its_cutouts_apart(
+        self, store: ObjectStore
+    ) -> None:
         alerts = made_up.alerts([5, 6], ["a", "a"], cutouts=STAMPS)
         store.begin()
         see(store, [5, 6], [0, 1])
@@ -232,6 +234,8 @@ class ObjectStoreContract:
             assert columns_of(found) == columns_of(alerts.take(np.array([place])))
             assert found.packets[0].coordinates == made_up.coordinates(place)
             assert len(found.rows) == 0
+            assert found.cutouts == [(None, None, None)]
+            assert store.cutouts("ztf", alert_id) == STAMPS
         assert store.alert("ztf", 7) is None
 
     def test_of_two_decodings_of_an_alert_the_one_processed_last_stays(self, store: ObjectStore) -> None:
@@ -244,9 +248,12 @@ class ObjectStoreContract:
             assert alert.field("candidate.drb").tolist() == [alert_id + 60002.0]
 
     def test_an_objects_alerts_are_listed_by_time(self, store: ObjectStore) -> None:
-        put(store, lambda s: s.put_alerts(made_up.alerts([9, 3, 6], ["a", "a", "b"])))
-        assert store.alert_ids("ztf", "a") == [3, 9]
+        # made-up times go with the id modulo 1000
+        put(store, lambda s: s.put_alerts(made_up.alerts([9, 1003, 6, 8], ["a", "a", "b", "a"])))
+        assert store.alert_ids("ztf", "a") == [1003, 8, 9]
         assert store.latest_alert("ztf", "a") == 9
+        put(store, lambda s: s.put_alerts(made_up.alerts([2009], ["a"])))
+        assert store.latest_alert("ztf", "a") == 2009
         assert store.latest_alert("ztf", "c") is None
 
     def test_the_last_score_is_the_newest_by_alert_time_then_revision(self, store: ObjectStore) -> None:
@@ -259,6 +266,27 @@ class ObjectStoreContract:
         assert score is not None
         assert (score.alert_id, score.revision, score.mjd_tai, score.model) == (1, 1, 60002.0, "default")
         np.testing.assert_array_equal(score.class_scores, made_up.scored([1]).class_scores[0])
+
+    @pytest.mark.parametrize("newer_first", [True, False])
+    @pytest.mark.parametrize(
+        ("older", "newer"),
+        [
+            ((60001.0, 5, 9, 9.0), (60002.0, 0, 1, 1.0)),
+            ((60001.0, 0, 9, 9.0), (60001.0, 1, 1, 1.0)),
+            ((60001.0, 1, 2, 9.0), (60001.0, 1, 3, 1.0)),
+            ((60001.0, 1, 2, 1.0), (60001.0, 1, 2, 2.0)),
+        ],
+        ids=["time", "revision", "alert", "scored"],
+    )
+    def test_of_two_scores_the_larger_by_time_revision_alert_and_scoring_stays_in_any_order(
+        self, store: ObjectStore, older: tuple[Any, ...], newer: tuple[Any, ...], newer_first: bool
+    ) -> None:
+        for mjd_tai, revision, alert_id, scored_at in (newer, older) if newer_first else (older, newer):
+            at = {"mjd_tai": mjd_tai, "revision": revision, "scored_unix_s": np.array([scored_at])}
+            put(store, lambda s, i=alert_id, at=at: s.put_scores(made_up.scored([i], ["a"], **at)))
+        score = store.last_scores("ztf", ["a"])[0]
+        assert score is not None
+        assert (score.mjd_tai, score.revision, score.alert_id, score.scored_unix_s) == newer
 
     def test_of_two_scores_of_an_object_in_a_batch_the_newer_stays(self, store: ObjectStore) -> None:
         put(store, lambda s: s.put_scores(made_up.scored([8, 7], ["a", "a"], unclassified=[0])))

@@ -25,7 +25,7 @@ from schemas.taxonomy import CLASS_COLUMNS, CLASSES
 from schemas.wire import scored_alert_records
 from streamer.sinks.base import Sink, SinkError
 from streamer.sinks.dead_letters import AvroDeadLetterSink
-from streamer.sinks.lance import LanceSink, key_hashes
+from streamer.sinks.lance import LanceSink, _line, key_hashes
 from streamer.sinks.memory import MemoryDeadLetterSink, MemorySink
 from streamer.sinks.parquet import ParquetSink
 from tests import made_up
@@ -313,6 +313,35 @@ def test_a_file_that_is_not_ours_is_named_and_left_alone(tmp_path: Path) -> None
     lancedb.connect(str(tmp_path)).create_table("embeddings", pa.table({"other": [1]}))
     with pytest.raises(SinkError, match=r"embeddings\.lance .*schema"):
         LanceSink(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("path", "what"), [("embeddings.lance", "Not a directory"), ("embeddings.lance/_versions/1.manifest", "LanceError")]
+)
+def test_lancedb_is_quoted_without_places_of_its_own_source(path: str, what: str, tmp_path: Path) -> None:
+    file = tmp_path / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("something else")
+    with pytest.raises(SinkError, match=rf"embeddings\.lance \(.*{what}.*\): move it away") as raised:
+        LanceSink(tmp_path)
+    said = str(raised.value)
+    assert ".rs" not in said
+    assert ".cargo" not in said
+    assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("message", "sentence"),
+    [
+        ("Schema Error: they differ", "Schema Error: they differ"),
+        ("No space left on device, /home/builder/.cargo/x-1.0/src/a.rs:15:9", "No space left on device"),
+        ("It failed at rust/lance/src/b.rs:1006", "It failed"),
+        ("First thing failed. Then more was said.\nTrace:\n  c.rs:1", "First thing failed"),
+        ("", "RuntimeError"),
+    ],
+)
+def test_the_first_sentence_of_lancedb_is_for_people(message: str, sentence: str) -> None:
+    assert _line(RuntimeError(message)) == sentence
 
 
 def test_a_full_disk_is_one_clear_line_and_the_former_scores_stay(
