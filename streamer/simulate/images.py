@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.light_curve import Float32Array, FloatArray, IntArray
+from schemas.surveys.columns import flux_from_magnitude
 from streamer.simulate.populations import COSMIC_RAY, DIPOLE
 from streamer.simulate.scene import Field
 
@@ -62,7 +63,7 @@ def draw_stamps(
     o = field.objects
     band = field.exposures.band[exposure]
     sigma = seeing_sigma_px(field, exposure)
-    limit = 10.0 ** ((31.4 - field.limit_mag()[k, exposure]) / 2.5)
+    limit = flux_from_magnitude(field.limit_mag()[k, exposure])
     # Optimal PSF photometry on white noise s: error = s * sqrt(4 pi) * sigma (e.g. King 1983, PASP 95, 163).
     noise = field.survey.stamp_noise * limit / 5.0 / (np.sqrt(4.0 * np.pi) * sigma) / njy_per_unit
     still = (_points(side, centre_px, sigma) * _column(o.counterpart_njy[k, band] / njy_per_unit)).astype(np.float32)

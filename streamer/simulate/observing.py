@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from schemas.light_curve import BANDS, WAVELENGTH_AA, ByteArray, FloatArray, IntArray
+from schemas.surveys.columns import flux_from_magnitude
 
 _G, _R = BANDS.index("g"), BANDS.index("r")
 
@@ -86,8 +87,7 @@ class Exposures:
 
     def limit_njy(self) -> FloatArray:
         """(E,) the 5-sigma depth as a flux [nJy]."""
-        limit: FloatArray = 10.0 ** ((31.4 - self.limit_mag) / 2.5)
-        return limit
+        return flux_from_magnitude(self.limit_mag)
 
 
 def start_mjd(seed: int) -> float:

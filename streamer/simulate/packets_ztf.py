@@ -9,6 +9,7 @@ import numpy as np
 from isal import isal_zlib
 
 from schemas.light_curve import BANDS, FloatArray, IntArray
+from schemas.surveys.columns import flux_from_magnitude
 from streamer.simulate import fits_stamps
 from streamer.simulate.images import STAMP_PIXELS, Stamps, draw_stamps
 from streamer.simulate.packet import SimulatedPacket
@@ -61,7 +62,7 @@ class ZtfPackets:
 
     def _stamps(self, rng: np.random.Generator, k: IntArray, exposure: IntArray, centre: FloatArray) -> Stamps:
         zero_point = self._candidates.zero_point[exposure]
-        njy_per_dn = 10.0 ** ((31.4 - zero_point) / 2.5)
+        njy_per_dn = flux_from_magnitude(zero_point)
         return draw_stamps(rng, self._field, k, exposure, centre, njy_per_dn, self._candidates.sky_dn[exposure])
 
     def _packet(self, k: int, exposure: int, record: dict[str, Any], stamps: Stamps, i: int) -> SimulatedPacket:

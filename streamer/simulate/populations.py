@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.light_curve import BANDS, FloatArray, IntArray
+from schemas.surveys.columns import flux_from_magnitude
 from streamer.simulate import light_curves as lc
 from streamer.simulate.observing import Exposures, Survey
 
@@ -61,11 +62,6 @@ class Population:
     draw: Draw
 
 
-def _njy(mag: FloatArray) -> FloatArray:
-    flux: FloatArray = 10.0 ** ((31.4 - mag) / 2.5)
-    return flux
-
-
 def _distance_modulus(redshift: FloatArray) -> FloatArray:
     """Of a flat universe with H0 = 70 km/s/Mpc and matter 0.3, (any shape) up to redshift 4."""
     grid = np.linspace(0.0, 4.0, 2001)
@@ -108,7 +104,7 @@ def _thermal(
     """A transient that shines like a black body: `shape` (n, E) in r, coloured by its temperature (n, E)."""
     rest = exposures.wavelength_aa(survey.name)[None, :] / (1.0 + redshift)
     colour = lc.black_body(rest, temperature_k) / lc.black_body(_R_AA / (1.0 + redshift), temperature_k)
-    flux = _njy(peak_mag) * shape * colour
+    flux = flux_from_magnitude(peak_mag) * shape * colour
     return _staying(flux, redshift[:, 0], epoch[:, 0])
 
 
@@ -174,7 +170,7 @@ def _agn(rng: np.random.Generator, n: int, survey: Survey, exposures: Exposures)
     )
     wavelength = exposures.wavelength_aa(survey.name)
     magnitude = walk * (wavelength / 4000.0) ** -0.48
-    counterpart = _njy(mean) * _colours(rng, n, -0.5, 0.2)
+    counterpart = flux_from_magnitude(mean) * _colours(rng, n, -0.5, 0.2)
     flux = counterpart[:, exposures.band] * (10.0 ** (-0.4 * magnitude) - 1.0)
     return _staying(flux, rng.uniform(0.05, 1.5, n), np.full(n, exposures.mjd_tai[0]), counterpart)
 
@@ -191,7 +187,7 @@ def _cv(rng: np.random.Generator, n: int, survey: Survey, exposures: Exposures) 
     for cycle in range(-12, 3):
         start = epoch + recurrence * (cycle + rng.normal(0.0, 0.08, (n, 1)) * (cycle != 0))
         level = np.maximum(level, lc.dwarf_nova(exposures.mjd_tai - start, top, fall))
-    counterpart = _njy(peak + amplitude) * _colours(rng, n, -0.2, 0.2)
+    counterpart = flux_from_magnitude(peak + amplitude) * _colours(rng, n, -0.2, 0.2)
     flux = counterpart[:, exposures.band] * (10.0 ** (0.4 * amplitude * level) - 1.0)
     return _staying(flux, np.full(n, np.nan), epoch[:, 0], counterpart)
 
@@ -201,7 +197,7 @@ def _variable(rng: np.random.Generator, n: int, survey: Survey, exposures: Expos
     mean = rng.uniform(survey.bright_mag + 0.5, survey.peak_mag + 0.3, (n, 1))
     amplitude = rng.uniform(0.3, 1.1, (n, 1)) * np.array([1.0, 1.0, 0.72, 0.57, 0.52, 0.5])[exposures.band]
     phase = (exposures.mjd_tai / rng.uniform(0.45, 0.75, (n, 1)) + rng.random((n, 1))) % 1.0
-    counterpart = _njy(mean) * _colours(rng, n, 0.5, 0.2)
+    counterpart = flux_from_magnitude(mean) * _colours(rng, n, 0.5, 0.2)
     flux = counterpart[:, exposures.band] * (10.0 ** (-0.4 * amplitude * lc.rr_lyrae(phase)) - 1.0)
     return _staying(flux, np.full(n, np.nan), np.full(n, exposures.mjd_tai[0]), counterpart)
 
@@ -221,7 +217,7 @@ def _asteroid(rng: np.random.Generator, n: int, survey: Survey, exposures: Expos
     colour = (_R_AA / exposures.wavelength_aa(survey.name)) ** -0.8
     magnitude = lc.asteroid_magnitude(h_mag, helio, topo, phase) + spin
     epoch = _start(rng, n, exposures, 0.0)
-    curves = _staying(_njy(magnitude) * colour, np.full(n, np.nan), epoch[:, 0])
+    curves = _staying(flux_from_magnitude(magnitude) * colour, np.full(n, np.nan), epoch[:, 0])
     curves.visible = np.abs(exposures.mjd_tai - epoch) < 4.0
     curves.motion_arcsec_per_day = np.hstack([-rate * np.cos(angle), rate * np.sin(angle)])
     curves.extra = {"h_mag": h_mag[:, 0], "helio_au": helio[:, 0], "topo_au": topo[:, 0], "phase_deg": phase[:, 0]}

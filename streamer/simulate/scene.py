@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.light_curve import BANDS, FloatArray, IntArray
+from schemas.surveys.columns import flux_from_magnitude
 from streamer.simulate.observing import NIGHTS, SURVEYS, Exposures, Survey, draw_exposures, start_mjd
 from streamer.simulate.populations import GALAXY, NUCLEUS, STAR, Curves, Population, deal, host_colours
 
@@ -222,7 +223,7 @@ def _host(rng: np.random.Generator, survey: Survey, o: Objects, members: IntArra
     # Good to 0.1 mag up to redshift 1: hosts scatter by far more.
     modulus = 43.2 + 5.0 * np.log10(np.maximum(z, 1e-3) * (1.0 + 0.5 * z))
     mag = rng.normal(-20.3, 1.2, n) + modulus
-    o.host_njy[members] = 10.0 ** ((31.4 - mag[:, None]) / 2.5) * host_colours(rng, n)
+    o.host_njy[members] = flux_from_magnitude(mag[:, None]) * host_colours(rng, n)
     kpc_per_arcsec = 20.0 * z / (1.0 + z)
     radius = rng.lognormal(np.log(3.5), 0.4, n) / np.maximum(kpc_per_arcsec, 0.05)
     o.host_radius_arcsec[members] = radius.clip(0.3, 12.0)
@@ -235,7 +236,7 @@ def _observe(rng: np.random.Generator, field: Field) -> Field:
     """Adds noise to the true fluxes and finds what is detected."""
     o, survey, exposures = field.objects, field.survey, field.exposures
     field.covered &= rng.random(field.covered.shape) < COVERAGE
-    sky = 10.0 ** ((31.4 - field.limit_mag()) / 2.5) / DETECTION_SNR
+    sky = flux_from_magnitude(field.limit_mag()) / DETECTION_SNR
     # Light of the host under the point-spread function, as if spread evenly over its half-light radius.
     psf_area = (exposures.seeing_arcsec / 2.355) ** 2 * 4.0 * np.pi
     share = psf_area[None, :] / (psf_area[None, :] + 2.0 * np.pi * o.host_radius_arcsec[:, None] ** 2 + 1e-9)

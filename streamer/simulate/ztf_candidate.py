@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from schemas.light_curve import BANDS, FloatArray, IntArray
+from schemas.surveys.columns import ZERO_POINT_AB_NJY, flux_from_magnitude
 from schemas.times import MJD_UNIX_EPOCH, SECONDS_PER_DAY, unix_from_mjd_tai
 from streamer.simulate.populations import COSMIC_RAY, DIPOLE
 from streamer.simulate.scene import Field
@@ -158,7 +159,7 @@ class Candidates:
         n = len(k)
         flux, error = field.flux_njy[k, exposure], field.error_njy[k, exposure]
         snr = np.abs(flux) / error
-        mag = 31.4 - 2.5 * np.log10(np.abs(flux))
+        mag = ZERO_POINT_AB_NJY - 2.5 * np.log10(np.abs(flux))
         sigma = 1.0857 / snr
         aperture = mag + rng.normal(0.0, 0.7, n) * sigma
         wide = mag + rng.normal(0.0, 1.2, n) * sigma
@@ -254,7 +255,7 @@ class Candidates:
     def forced_record(self, k: int, exposure: int) -> Record:
         """An `fp_hist`: the flux at the object's place, whether detected or not; now and then a failed one."""
         image = {name: column[0] for name, column in self._image(np.array([k]), np.array([exposure])).items()}
-        njy_per_dn = 10.0 ** ((31.4 - self.zero_point[exposure]) / 2.5)
+        njy_per_dn = flux_from_magnitude(self.zero_point[exposure])
         failed = (k * 31 + exposure * 17) % 41 == 0
         nearest = self._catalogue.nearest_reference(k, int(self._field.exposures.band[exposure]))
         if failed:

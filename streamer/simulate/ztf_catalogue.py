@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from schemas.light_curve import BANDS, ByteArray, FloatArray, IntArray
+from schemas.surveys.columns import ZERO_POINT_AB_NJY
 from streamer.simulate.scene import Field, cell_depth, lives_on_star
 
 MISSING = -999.0
@@ -45,8 +46,8 @@ class Catalogue:
         blended = (o.counterpart_njy[:, _R] > 0.0) & (o.host_njy[:, _R] > 0.0)
         own = o.counterpart_njy + np.where(blended[:, None], o.host_njy, 0.0)
         with np.errstate(divide="ignore"):
-            counterpart = 31.4 - 2.5 * np.log10(own)
-            host = 31.4 - 2.5 * np.log10(np.where(blended[:, None], 0.0, o.host_njy))
+            counterpart = ZERO_POINT_AB_NJY - 2.5 * np.log10(own)
+            host = ZERO_POINT_AB_NJY - 2.5 * np.log10(np.where(blended[:, None], 0.0, o.host_njy))
         neighbour = np.repeat((o.neighbour_mag)[:, None], len(BANDS), axis=1)
         self._mag = np.stack([counterpart, host, neighbour], axis=1)
         star = lives_on_star(field)
