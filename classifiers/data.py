@@ -16,13 +16,12 @@ import pyarrow.parquet as pq
 
 from schemas.light_curve import BANDS, DETECTION, IntArray, LightCurves
 from schemas.spectrum import Spectrum
+from schemas.spectrum_files import spectrum_of_row
+from schemas.surveys.columns import flux_from_magnitude
 from schemas.taxonomy import CLASS_INDEX
 
 SPLITS: tuple[str, ...] = ("train", "calibrate", "test")
 """Sides of the split by object, in the order of `split_of`."""
-
-AB_ZERO_POINT = 31.4
-"""AB magnitude of 1 nJy."""
 
 
 def split_of(object_ids: list[str]) -> IntArray:
@@ -70,7 +69,10 @@ class LabelledSpectra:
 
 
 def read_light_curves(folder: Path) -> LabelledCurves:
-    """Detections of `light_curves.parquet` as ZTF light curves: difference magnitudes and signs to signed nJy."""
+    """Detections of `light_curves.parquet` as ZTF light curves: difference magnitudes and signs to signed nJy.
+
+    `mjd` is taken as it is, since not every source states its time scale: features see differences of times only.
+    """
     path = folder / "light_curves.parquet"
     rows: list[dict[str, Any]] = pq.read_table(path).to_pylist() if path.is_file() else []
     rows = [row for row in rows if row["label"] in CLASS_INDEX and row["mjd"]]
@@ -101,7 +103,7 @@ def _detections(row: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray
     mjd = np.array(row["mjd"], np.float64)
     mag, mag_err = np.array(row["mag"], np.float64), np.array(row["mag_err"], np.float64)
     positive = np.array([value is not False for value in row["isdiffpos"] or [True] * len(mjd)])
-    flux = 10.0 ** ((AB_ZERO_POINT - mag) / 2.5)
+    flux = flux_from_magnitude(mag)
     err = flux * mag_err * np.log(10.0) / 2.5
     band = np.array([BANDS.index(name) for name in row["band"]], np.uint8)
     order = np.argsort(mjd, kind="stable")
@@ -109,24 +111,20 @@ def _detections(row: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray
 
 
 def read_spectra(folder: Path) -> LabelledSpectra:
-    """Certain spectra of `spectra.parquet`, under the object's own label where the lists have one."""
+    """Certain spectra of `spectra.parquet`, under the object's own label where the lists have one.
+
+    A spectrum without a time is kept: training and figures take spectra by themselves.
+    """
     path = folder / "spectra.parquet"
     rows: list[dict[str, Any]] = pq.read_table(path).to_pylist() if path.is_file() else []
-    names, labels, spectra = [], [], []
+    labels: list[int] = []
+    spectra: list[Spectrum] = []
     for row in rows:
         label = row["object_label"] or row["label"]
         if label not in CLASS_INDEX or row["uncertain"] or row["label"] != label:
             continue
-        names.append(row["object_id"])
-        labels.append(CLASS_INDEX[label])
-        spectra.append(
-            Spectrum(
-                row["object_id"],
-                row["spectrum_mjd"] if row["spectrum_mjd"] is not None else float("nan"),
-                np.array(row["wavelength_aa"], np.float64),
-                np.array(row["flux"], np.float64).astype(np.float32),
-                None,
-                row["redshift"],
-            )
-        )
-    return LabelledSpectra(names, np.array(labels, np.int64), spectra)
+        spectrum = spectrum_of_row(row)
+        if spectrum is not None:
+            labels.append(CLASS_INDEX[label])
+            spectra.append(spectrum)
+    return LabelledSpectra([each.object_id for each in spectra], np.array(labels, np.int64), spectra)
