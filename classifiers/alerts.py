@@ -1,14 +1,16 @@
-"""Labelled ZTF alerts of a data folder, decoded and assembled by the same code as the stream's."""
+"""Labelled alerts of a data folder or a simulated night, decoded and assembled by the same code as the stream's."""
 
 from __future__ import annotations
 
 import csv
 import tarfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow.parquet as pq
 
 from schemas.alert import AlertBatch
 from schemas.assembling import assemble
@@ -17,6 +19,7 @@ from schemas.light_curve import ROW_DTYPE, IntArray, LightCurves
 from schemas.packet import Coordinates, Packet
 from schemas.prediction import Evidence
 from schemas.stamps import read_triplet
+from schemas.surveys.lsst import LsstReader
 from schemas.surveys.ztf import ZtfReader
 from schemas.taxonomy import CLASS_INDEX
 
@@ -55,11 +58,25 @@ def read_ztf_alerts(folder: Path) -> LabelledAlerts:
                 for member in members
                 if Path(member.name).stem in labels and (file := members.extractfile(member))
             ]
-    alerts, _ = ZtfReader().read(packets)
+    return _labelled(ZtfReader(), packets, {int(candid): label for candid, label in labels.items()})
+
+
+def read_simulated_lsst_alerts(folder: Path) -> LabelledAlerts:
+    """The packets of a folder that `streamer simulate --survey lsst` wrote, of the objects that have a class."""
+    truth = pq.read_table(folder / "truth.parquet", columns=["class", "alert_ids"]).to_pylist()
+    labels = {alert: row["class"] for row in truth if row["class"] in CLASS_INDEX for alert in row["alert_ids"]}
+    files = [path for path in sorted(folder.glob("*.bin")) if int(path.stem) in labels]
+    packets = [Packet(Coordinates(str(path), path.name), path.read_bytes(), 0.0) for path in files]
+    return _labelled(LsstReader(), packets, labels)
+
+
+def _labelled(reader: ZtfReader | LsstReader, packets: list[Packet], labels: Mapping[int, str]) -> LabelledAlerts:
+    """Packets decoded, each with the light curve that it tells by itself."""
+    alerts, _ = reader.read(packets)
     n = len(alerts)
     nothing = np.zeros(n + 1, np.int64)
     assembled = assemble(
-        "ztf",
+        alerts.survey,
         alerts.rows,
         alerts.row_offsets,
         alerts.mjd_tai,
@@ -67,8 +84,8 @@ def read_ztf_alerts(folder: Path) -> LabelledAlerts:
         np.empty(0, ROW_DTYPE),
         nothing,
     )
-    cutouts = [read_triplet(encoded, "ztf")[0] for encoded in alerts.cutouts]
-    label = np.array([CLASS_INDEX[labels[str(i)]] for i in alerts.alert_id.tolist()], np.int64)
+    cutouts = [read_triplet(encoded, alerts.survey)[0] for encoded in alerts.cutouts]
+    label = np.array([CLASS_INDEX[labels[i]] for i in alerts.alert_id.tolist()], np.int64)
     return LabelledAlerts(alerts, assembled.light_curves, cutouts, label)
 
 

@@ -1,4 +1,4 @@
-"""A bundle: a folder of model files with a card that names each by its hash. Read here, written by `export`."""
+"""A bundle: a folder of model files with a card that names each by its hash. Read and sealed here."""
 
 from __future__ import annotations
 
@@ -63,6 +63,15 @@ def open_bundle(path: str | Path) -> Bundle:
     except OSError as error:
         raise BundleError(f"no bundle at {folder}: cannot read {CARD} ({error.strerror})") from error
     card = _parse(raw, folder)
+    check_files(folder, card)
+    needed = {FUSION_FILE, TREES_FILE, NOVELTY_FILE, *(encoder_file(name) for name in MODALITIES)}
+    if missing := sorted(needed - set(card["files"])):
+        raise BundleError(f"the card of bundle {folder} does not name {', '.join(missing)}")
+    return Bundle(folder, card, hashlib.sha256(raw).hexdigest())
+
+
+def check_files(folder: Path, card: dict[str, Any]) -> None:
+    """BundleError unless every file is the one that the card names by its hash."""
     for name, expected in card["files"].items():
         if Path(name).name != name:
             raise BundleError(f"{folder / CARD} names a file outside the bundle: {name!r}")
@@ -72,10 +81,17 @@ def open_bundle(path: str | Path) -> Bundle:
             raise BundleError(f"bundle {folder} lacks {name} ({error.strerror}); copy the bundle anew") from error
         if found != expected:
             raise BundleError(f"{name} in bundle {folder} is not the file its card names; copy the bundle anew")
-    needed = {FUSION_FILE, TREES_FILE, NOVELTY_FILE, *(encoder_file(name) for name in MODALITIES)}
-    if missing := sorted(needed - set(card["files"])):
-        raise BundleError(f"the card of bundle {folder} does not name {', '.join(missing)}")
-    return Bundle(folder, card, hashlib.sha256(raw).hexdigest())
+
+
+def write_card(folder: Path, card: dict[str, Any]) -> None:
+    """Writes the card with the SHA-256 of every other file of the folder."""
+    files = {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.iterdir())
+        if path.name != CARD
+    }
+    text = json.dumps({**card, "files": files}, indent=1, ensure_ascii=False)
+    (folder / CARD).write_text(text + "\n", encoding="utf-8")
 
 
 def _parse(raw: bytes, folder: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The command line: train a bundle, evaluate it, print its card."""
+"""The command line: train a bundle, evaluate it, print its card or write it anew."""
 
 from __future__ import annotations
 
@@ -57,6 +57,25 @@ def evaluate(
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         (out / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+
+
+@app.command("refresh-card")
+def refresh_card(
+    data: DataOption,
+    simulated: Annotated[Path, typer.Option(help="Folder of `streamer simulate --survey lsst`.")],
+    made_by: Annotated[str, typer.Option(help="The command that made that folder, without its --to.")],
+    bundle: BundleOption = DEFAULT_BUNDLE,
+) -> None:
+    """Measure a bundle again and write its card anew; its weights stay as they are."""
+    _check_data(data)
+    if not (simulated / "truth.parquet").is_file():
+        _stop(f"{simulated} holds no truth.parquet: make a night with `streamer simulate --survey lsst`")
+    from classifiers.refresh import refresh_card as refreshed
+
+    try:
+        typer.echo(card_text(refreshed(bundle, data, simulated, made_by)))
+    except BundleError as error:
+        _stop(str(error))
 
 
 @app.command()

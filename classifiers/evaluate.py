@@ -62,6 +62,17 @@ def evaluate(classifier: BundleClassifier, folder: Path, sides: Sequence[str] = 
     }
 
 
+def simulated_figures(classifier: BundleClassifier, alerts: LabelledAlerts, made_by: str) -> dict[str, Any]:
+    """Figures of simulated alerts of a survey without labelled ones, and which class is called most often."""
+    scores = classifier.classify(alerts.evidence()).class_scores
+    scored = np.flatnonzero(np.isfinite(scores).all(1))
+    names = [alerts.alerts.object_id[i] for i in scored.tolist()]
+    called = np.bincount(scores[scored].argmax(1), minlength=len(CLASSES))
+    most = int(called.argmax())
+    said = {"made_by": made_by, "most_called": CLASSES[most], "most_called_n": int(called[most])}
+    return figures(alerts.label[scored], scores[scored], names) | said
+
+
 def figures(label: IntArray, scores: npt.NDArray[np.floating], groups: Sequence[str] | None = None) -> dict[str, Any]:
     """Accuracy, balanced accuracy with its interval by object, macro-AUPRC, ECE, and recall with n for each class."""
     predicted = scores.argmax(1)

@@ -1,18 +1,14 @@
-"""Fitted networks to ONNX files, checked against torch; and a bundle's card with the hash of every file."""
+"""Fitted networks to ONNX files, checked against torch."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from classifiers.bundle import CARD
 from schemas.light_curve import Float32Array
 
 TOLERANCE = 2e-4
@@ -51,14 +47,3 @@ def worst_difference(network: nn.Module, path: Path, cases: list[tuple[Float32Ar
     if not worst < TOLERANCE:
         raise ValueError(f"{path.name} differs from torch by {worst:.2g}, more than {TOLERANCE}")
     return worst
-
-
-def write_card(folder: Path, card: dict[str, Any]) -> None:
-    """Writes the card with the SHA-256 of every other file of the folder."""
-    files = {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.iterdir())
-        if path.name != CARD
-    }
-    text = json.dumps({**card, "files": files}, indent=1, ensure_ascii=False)
-    (folder / CARD).write_text(text + "\n", encoding="utf-8")

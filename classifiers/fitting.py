@@ -13,6 +13,7 @@ from classifiers.data import LabelledCurves
 from classifiers.features import light_curve_tokens, pool_nights
 from classifiers.models.encoders import LightCurveEncoder
 from classifiers.models.fusion import Fusion
+from classifiers.models.layers import CLASS_COUNT
 from classifiers.trees import class_weights
 from schemas.light_curve import Float32Array, IntArray
 
@@ -82,7 +83,7 @@ def _loss(logits: Tensor, label: IntArray, weight: Tensor) -> Tensor:
 
 def _loss_weight(label: IntArray) -> Tensor:
     """Square roots of the class weights: the other half of the balance."""
-    weight = np.zeros(7)
+    weight = np.zeros(CLASS_COUNT)
     weight[label] = np.sqrt(class_weights(label))
     return torch.tensor(weight / weight[label].mean(), dtype=torch.float32)
 

@@ -26,7 +26,7 @@ from classifiers.features import (
 from classifiers.features.light_curve import TOKEN_FEATURES
 from classifiers.opinion import log_probabilities
 from schemas.light_curve import Float32Array, IntArray
-from schemas.prediction import Evidence, Predictions
+from schemas.prediction import EMBEDDING_LENGTH, Evidence, Predictions
 from schemas.spectrum import Spectrum
 from schemas.taxonomy import CLASSES, MODALITIES
 
@@ -146,10 +146,13 @@ class BundleClassifier:
         self._put(encoded, SPECTRUM, rows[usable], channels[usable])
 
     def answer(self, encoded: Encoded, survey: str) -> Predictions:
-        """Fuses what the encoders said; calibration and sets only for the surveys that the card supports."""
+        """Fuses what the encoders said; calibration, sets and novelty only for the surveys that the card supports."""
         n = len(encoded)
         used: npt.NDArray[np.bool_] = np.logical_or.reduce(encoded.present, axis=1)
-        scores, embedding = np.full((n, len(CLASSES)), np.nan, np.float32), np.full((n, 128), np.nan, np.float32)
+        scores, embedding = (
+            np.full((n, len(CLASSES)), np.nan, np.float32),
+            np.full((n, EMBEDDING_LENGTH), np.nan, np.float32),
+        )
         novelty, weights = np.full(n, np.nan, np.float32), np.zeros((n, len(MODALITIES)), np.float32)
         sets = np.zeros((n, len(CLASSES)), np.bool_)
         domains: list[dict[str, Any] | None] = [None] * n
@@ -160,9 +163,9 @@ class BundleClassifier:
                 continue
             logits, embedding[rows], weights[rows] = self._fuse(encoded, rows)
             scores[rows] = calibration.scores(logits, encoded.n_detections[rows])
-            novelty[rows] = self._novelty[group](embedding[rows])
             if survey in self._calibrated_surveys:
                 calibrated = rows[encoded.present[rows][:, (LIGHT_CURVE, SPECTRUM)].any(1)]
+                novelty[calibrated] = self._novelty[group](embedding[calibrated])
                 sets[calibrated] = calibration.sets(scores[calibrated])
                 for i in calibrated.tolist():
                     domains[i] = calibration.said()

@@ -15,7 +15,7 @@ import torch
 from classifiers import load_bundle
 from classifiers.alerts import LabelledAlerts
 from classifiers.augment import cut_short
-from classifiers.bundle import FUSION_FILE, NOVELTY_FILE, TREES_FILE, encoder_file
+from classifiers.bundle import FUSION_FILE, NOVELTY_FILE, TREES_FILE, encoder_file, write_card
 from classifiers.calibration import (
     Calibration,
     Novelty,
@@ -24,10 +24,10 @@ from classifiers.calibration import (
     fit_temperature,
     save_novelty,
 )
-from classifiers.card import LIMITS, PRIOR, counts
+from classifiers.card import LIMITS, PRIOR, VERSION, counts
 from classifiers.data import LabelledCurves, LabelledSpectra
 from classifiers.evaluate import evaluate
-from classifiers.export import export_network, worst_difference, write_card
+from classifiers.export import export_network, worst_difference
 from classifiers.features import LENGTH_BUCKETS, cutout_images, feature_spec, metadata_features, pool_nights, spec_hash
 from classifiers.features.cutouts import IMAGE_CHANNELS, IMAGE_SIZE
 from classifiers.features.light_curve import TOKEN_FEATURES
@@ -47,9 +47,6 @@ SEED = 20
 
 NAME = "first-light"
 """Name of the model that this script trains."""
-
-VERSION = "1.1.0"
-"""Version of the model: to be raised with every bundle that ships."""
 
 Calibrated = tuple[dict[str, Any], dict[str, Novelty]]
 

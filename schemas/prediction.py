@@ -45,7 +45,7 @@ class Predictions:
     embedding: npt.NDArray[np.float32]
     """(n, EMBEDDING_LENGTH) unit norm."""
     novelty: npt.NDArray[np.float32]
-    """(n,) 0 (like the training set) to 1 (unlike it)."""
+    """(n,) 0 (like the training set) to 1 (unlike it); NaN where `calibration` is None."""
     modalities: npt.NDArray[np.bool_]
     """(n, 4) what was used, in the order of `schemas.taxonomy.MODALITIES`."""
     modality_weights: npt.NDArray[np.float32]

@@ -52,6 +52,12 @@ BAND_CENTRES_AA: tuple[float, float, float] = (4800.0, 6300.0, 7800.0)
 BAND_WIDTH_AA = 700.0
 """Gaussian width of those weights [angstrom]."""
 
+WAVELENGTH_SCALE_AA = 2000.0
+"""Distance from the red centre that brings a token's wavelength to 1 [angstrom]."""
+
+MAG_PER_RELATIVE_ERROR = 1.0857
+"""2.5 / ln 10 to four decimals, as the shipped weights were trained: an error in magnitudes over err / flux."""
+
 _BAND_COUNT = len(BANDS)
 
 
@@ -206,7 +212,7 @@ def _tokens(
             wavelength = wavelengths[band[j]]
             if not np.isfinite(wavelength):
                 wavelength = BAND_CENTRES_AA[1]
-            cell[7] = (wavelength - BAND_CENTRES_AA[1]) / 2000.0
+            cell[7] = (wavelength - BAND_CENTRES_AA[1]) / WAVELENGTH_SCALE_AA
             for k in range(3):
                 cell[8 + k] = np.exp(-0.5 * ((wavelength - BAND_CENTRES_AA[k]) / BAND_WIDTH_AA) ** 2)
     return out, mask

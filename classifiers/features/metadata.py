@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from classifiers.features.light_curve import MAG_PER_RELATIVE_ERROR
 from schemas.alert import AlertBatch
 from schemas.light_curve import Float32Array, FloatArray
 
@@ -57,7 +58,7 @@ def _ztf(alerts: AlertBatch) -> _Columns:
     field = _reader(alerts, "candidate")
     mag = field("magpsf")
     return {
-        "log_signal_to_noise": np.log10(1.0857 / field("sigmapsf")),
+        "log_signal_to_noise": np.log10(MAG_PER_RELATIVE_ERROR / field("sigmapsf")),
         "log_psf_chi2": np.log10(field("chipsf")),
         "elongation": field("elong"),
         "aperture_minus_psf_mag": field("magap") - mag,

@@ -26,6 +26,8 @@ def feature_spec() -> dict[str, Any]:
             "level_flux_njy": light_curve.LEVEL_FLUX_NJY,
             "band_centres_aa": list(light_curve.BAND_CENTRES_AA),
             "band_width_aa": light_curve.BAND_WIDTH_AA,
+            "wavelength_scale_aa": light_curve.WAVELENGTH_SCALE_AA,
+            "mag_per_relative_error": light_curve.MAG_PER_RELATIVE_ERROR,
             "length_buckets": list(light_curve.LENGTH_BUCKETS),
             "longer_than_the_last_bucket": "newest tokens kept",
         },

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from classifiers.features.light_curve import PooledCurves, flux_level
+from classifiers.features.light_curve import LEVEL_FLUX_NJY, MAG_PER_RELATIVE_ERROR, PooledCurves, flux_level
 from schemas.compiled import compiled
 from schemas.light_curve import BANDS, ByteArray, Float32Array, FloatArray, IntArray
 
@@ -67,6 +67,7 @@ HALF_FLUX_LEVEL = 0.7526
 """2.5 log10(2): half the peak's flux, in magnitudes."""
 
 _G, _R, _I = (BANDS.index(name) for name in STATISTIC_BANDS)
+_BAND_COUNT = len(STATISTIC_BANDS)
 _PER_BAND = len(BAND_STATISTICS)
 _COLUMNS = len(STATISTIC_NAMES)
 
@@ -87,13 +88,13 @@ def _statistics(offsets: IntArray, mjd: FloatArray, flux: FloatArray, err: Float
         level, noise = np.empty(last - first), np.empty(last - first)
         for j in range(first, last):
             level[j - first] = flux_level(flux[j])
-            noise[j - first] = 1.0857 * err[j] / np.sqrt(flux[j] ** 2 + 2000.0**2)
+            noise[j - first] = MAG_PER_RELATIVE_ERROR * err[j] / np.sqrt(flux[j] ** 2 + (2.0 * LEVEL_FLUX_NJY) ** 2)
         times, bands = mjd[first:last], band[first:last]
-        for b in range(3):
+        for b in range(_BAND_COUNT):
             rows = np.flatnonzero(bands == (_G, _R, _I)[b])
             if len(rows) > 0:
                 _band(times[rows], level[rows], noise[rows], out[i, b * _PER_BAND : (b + 1) * _PER_BAND])
-        _whole(times, flux[first:last], err[first:last], level, bands, out[i, 3 * _PER_BAND :])
+        _whole(times, flux[first:last], err[first:last], level, bands, out[i, _BAND_COUNT * _PER_BAND :])
     return out
 
 

@@ -102,12 +102,3 @@ class SpectrumEncoder(nn.Module):
         """`channels` (n, 3, GRID_BINS)."""
         pair: tuple[Tensor, Tensor] = self.heads(self.dropout(self.pool(self.body(channels)).flatten(1)))
         return pair
-
-
-ENCODERS: dict[str, type[nn.Module]] = {
-    "light_curve": LightCurveEncoder,
-    "metadata": MetadataEncoder,
-    "cutouts": CutoutEncoder,
-    "spectrum": SpectrumEncoder,
-}
-"""Encoder of each of `schemas.taxonomy.MODALITIES`, in that order."""

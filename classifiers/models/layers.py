@@ -5,10 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from schemas.taxonomy import CLASSES
+
 TOKEN_WIDTH = 64
 """Length of the vector by which an encoder tells the fusion what it saw."""
 
-CLASS_COUNT = 7
+CLASS_COUNT = len(CLASSES)
 """Classes of `schemas.taxonomy.CLASSES`."""
 
 

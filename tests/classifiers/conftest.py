@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from classifiers import load_bundle
 from classifiers.serving import BundleClassifier
+from streamer.simulate.files import write_night
 
 
 @pytest.fixture(scope="session")
 def classifier() -> BundleClassifier:
     """The shipped bundle's classifier."""
     return load_bundle("default")
+
+
+@pytest.fixture(scope="session")
+def lsst_night(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a simulated LSST night of 120 packets."""
+    folder = tmp_path_factory.mktemp("lsst-night")
+    write_night("lsst", 120.0, 1.0, 3, folder)
+    return folder

@@ -12,7 +12,7 @@ import pytest
 
 from classifiers import BundleError, load_bundle
 from classifiers.bundle import bundle_folder
-from classifiers.card import card_text
+from classifiers.card import card_text, metrics_text
 from classifiers.serving import BundleClassifier
 from schemas.taxonomy import CLASSES, MODALITIES
 
@@ -124,3 +124,30 @@ def test_the_shipped_card_says_it_beats_the_majority_class_and_the_sampling_alon
 def test_every_modality_has_a_strength_and_no_negative_one(classifier: BundleClassifier) -> None:
     strengths = [classifier.card["modalities"][name]["strength"] for name in MODALITIES]
     assert min(strengths) >= 0.0
+
+
+@pytest.mark.parametrize(
+    ("interval", "ending"),
+    [
+        ([0.01, 0.2], "[+0.010, +0.200]"),
+        ([-0.1, 0.2], "not shown"),
+        ([-0.38, -0.07], "worse"),
+        ([0.0, 0.0], "not shown"),
+    ],
+)
+def test_a_gain_a_loss_and_neither_are_told_apart(
+    classifier: BundleClassifier, interval: list[float], ending: str
+) -> None:
+    table = classifier.card["metrics"]["light_curves"]["all"]
+    gain = {"balanced_accuracy": sum(interval) / 2, "interval": interval}
+    metrics = {"sides": ["test"], "light_curves": {}, "baselines": {}, "spectra": {}, "alerts": {}}
+    (line,) = metrics_text(metrics | {"alerts": {"metadata": table | {"gain": gain}}})[2:]
+    assert line.endswith(ending)
+
+
+def test_the_shipped_card_says_how_lsst_scores_do_and_how_that_was_measured(classifier: BundleClassifier) -> None:
+    table = classifier.card["metrics"]["simulated_lsst"]
+    assert table["made_by"].startswith("streamer simulate --survey lsst")
+    assert any(
+        f"accuracy is {table['accuracy']:.2f}" in limit and "LSST" in limit for limit in classifier.card["limits"]
+    )

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from classifiers.alerts import read_ztf_alerts
+from classifiers.alerts import read_simulated_lsst_alerts, read_ztf_alerts
 from classifiers.augment import augmented, cut_short, first_detections
 from classifiers.data import SPLITS, read_light_curves, read_spectra, split_of
 from schemas.taxonomy import CLASSES
@@ -47,6 +47,38 @@ def test_unlabelled_and_empty_curves_are_left_out(tmp_path: Path) -> None:
     empty = {"object_id": "b", "mjd": [], "band": [], "mag": [], "mag_err": []}
     write_curves(tmp_path, [good, {**good, "object_id": "c", "label": None}, empty])
     assert read_light_curves(tmp_path).object_id == ["a"]
+
+
+def test_times_of_spectra_become_tai_and_a_spectrum_without_one_is_kept(tmp_path: Path) -> None:
+    row: dict[str, Any] = {
+        "object_id": "a",
+        "label": "SN I",
+        "object_label": None,
+        "uncertain": False,
+        "redshift": 0.1,
+        "flux_var": None,
+    }
+    row |= {"wavelength_aa": [4000.0, 5000.0, 6000.0], "flux": [1.0, 3.0, 2.0]}
+    row["spectrum_mjd"] = 58849.0
+    rows = [row, {**row, "spectrum_mjd": None}, {**row, "flux": [1.0]}]
+    other = [{**row, "uncertain": True}, {**row, "object_label": "SN II"}, {**row, "label": "star"}]
+    pq.write_table(pa.Table.from_pylist([*rows, *other]), tmp_path / "spectra.parquet")
+    read = read_spectra(tmp_path)
+    assert read.object_id == ["a", "a"]
+    assert read.label.tolist() == [CLASSES.index("SN I")] * 2
+    assert (read.spectra[0].mjd_tai - 58849.0) * 86_400 == pytest.approx(37.0, abs=1e-3)
+    assert np.isnan(read.spectra[1].mjd_tai)
+    assert read.spectra[0].flux.tolist() == [1.0, 3.0, 2.0]
+
+
+def test_a_simulated_night_is_read_with_the_classes_of_its_truth(lsst_night: Path) -> None:
+    alerts = read_simulated_lsst_alerts(lsst_night)
+    truth = pq.read_table(lsst_night / "truth.parquet").to_pylist()
+    known = {alert: row["class"] for row in truth for alert in row["alert_ids"] if row["class"] in CLASSES}
+    assert {alert: CLASSES[k] for alert, k in zip(alerts.alerts.alert_id.tolist(), alerts.label, strict=True)} == known
+    assert 0 < len(alerts) < len(list(lsst_night.glob("*.bin")))
+    assert alerts.curves.survey == "lsst"
+    assert (alerts.curves.n_detections() >= 1).all()
 
 
 def test_absent_parts_of_a_data_folder_are_empty(tmp_path: Path) -> None:

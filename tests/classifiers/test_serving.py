@@ -29,7 +29,9 @@ def check(answer: Predictions, n: int) -> None:
     scored = np.array([reason is None for reason in answer.unclassified_reason], np.bool_)
     np.testing.assert_allclose(answer.class_scores[scored].sum(1), 1.0, atol=1e-5)
     np.testing.assert_allclose(np.linalg.norm(answer.embedding[scored], axis=1), 1.0, atol=1e-4)
-    assert ((answer.novelty[scored] >= 0) & (answer.novelty[scored] <= 1)).all()
+    calibrated = np.array([said is not None for said in answer.calibration], np.bool_)
+    assert ((answer.novelty[calibrated] >= 0) & (answer.novelty[calibrated] <= 1)).all()
+    assert np.isnan(answer.novelty[~calibrated]).all()
     np.testing.assert_allclose(answer.modality_weights[scored].sum(1), 1.0, atol=1e-4)
     assert not answer.modality_weights[~answer.modalities].any()
     assert np.isnan(answer.class_scores[~scored]).all()
@@ -64,12 +66,15 @@ def test_lsst_is_scored_by_light_curve_and_spectrum_and_calls_itself_uncalibrate
     answer = classifier.classify(made_up.evidence([5, 40], "lsst", spectra=True))
     check(answer, 2)
     assert (answer.modalities == (True, False, False, True)).all()
+    assert answer.unclassified_reason == [None, None]
     assert answer.calibration == [None, None]
     assert not answer.prediction_set.any()
+    assert np.isnan(answer.novelty).all()
 
 
 def test_ztf_scores_say_how_they_were_calibrated_and_hold_the_likeliest_class(classifier: BundleClassifier) -> None:
     answer = classifier.classify(made_up.evidence([5, 40]))
+    assert np.isfinite(answer.novelty).all()
     for said in answer.calibration:
         assert said is not None
         assert set(said) == {"domain", "n", "method"}
