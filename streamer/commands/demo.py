@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain, zip_longest
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn
@@ -32,7 +33,7 @@ from streamer.sinks.parquet import SCORES_FILE
 LIVE_ROWS = 12
 """Scored alerts in the live table."""
 
-WIDTH_WITHOUT_TERMINAL = 110
+WIDTH_WITHOUT_TERMINAL = 120
 """Columns of text where the output goes to a file or a pipe."""
 
 BATCH_ALERTS = 64
@@ -48,18 +49,29 @@ MARKER_FILE = ".streamer-demo"
 """Lies in a folder that a demo made, and that a demo may therefore make anew."""
 
 
+LEGEND = "(score), calibrated: no = no labelled alert of its kind stands behind it; novelty -: not known"
+"""Said under the live table."""
+
+
 class LatestSink:
     """Keeps the last scored alerts for the eye."""
 
     def __init__(self) -> None:
         self._rows: deque[tuple[str, ...]] = deque(maxlen=LIVE_ROWS)
+        self.uncalibrated: Counter[str] = Counter()
+        """Scores without a calibration, by survey."""
 
     def write(self, scored: ScoredBatch) -> None:
         """Takes the last rows of the batch."""
         predicted = scored.predicted_class
+        bare = sum(
+            name is not None and known is None for name, known in zip(predicted, scored.calibration, strict=True)
+        )
+        self.uncalibrated[scored.survey] += bare
         for i in range(max(len(scored) - LIVE_ROWS // 2, 0), len(scored)):
             name = predicted[i]
             score = f"{scored.class_scores[i].max():.2f}" if name else "-"
+            calibrated = scored.calibration[i] is not None
             self._rows.append(
                 (
                     scored.survey.upper(),
@@ -68,8 +80,9 @@ class LatestSink:
                     str(scored.n_detections[i]),
                     BANDS[scored.last_band[i]] if scored.last_band[i] >= 0 else "-",
                     name or scored.unclassified_reason[i] or "",
-                    score,
-                    f"{scored.novelty[i]:.2f}",
+                    score if calibrated or not name else f"({score})",
+                    "-" if not name else "yes" if calibrated else "[bold yellow]no[/]",
+                    "-" if np.isnan(scored.novelty[i]) else f"{scored.novelty[i]:.2f}",
                     DATA_RIGHTS[scored.rights[i]],
                 )
             )
@@ -82,13 +95,13 @@ class LatestSink:
 
     def table(self) -> Table:
         """The rows as a table."""
-        table = Table(title="Latest scores", expand=False)
+        table = Table(title="Latest scores", caption=LEGEND, expand=False)
         for name in ("survey", "object", "MJD (TAI)"):
             table.add_column(name)
         for name in ("detections", "band"):
             table.add_column(name, justify="right")
         table.add_column("class", style="bold")
-        for name in ("score", "novelty"):
+        for name in ("score", "calibrated", "novelty"):
             table.add_column(name, justify="right")
         table.add_column("rights")
         for row in self._rows:
@@ -126,13 +139,19 @@ def run_demo(out: Path, alerts: int, seed: int) -> None:
 
         report = replay(_interleaved(night), pipeline, BATCH_ALERTS, show)
     print_summary(console, report, [], out)
+    for survey, count in (+latest.uncalibrated).items():
+        console.print(
+            f"[bold yellow]{count:,} {survey.upper()} scores are uncalibrated[/]: no labelled alert of their kind "
+            "stands behind them. `classifiers card` says how they do on simulated alerts."
+        )
     picture = out / PICTURE_FILE
     with open_store_for_reading(out) as store:
         results = Results(out, store)
         best = [results.subject(survey, alert_id) for survey, alert_id in results.best(2, TRANSIENTS)]
     types = {source.survey: source.types for source in night}
     best = [replace(subject, true_class=types[subject.survey].get(subject.object_id)) for subject in best]
-    best.sort(key=lambda subject: -(subject.best or ("", 0.0))[1])
+    # A score that nothing stands behind is not compared with one that was calibrated: those come last.
+    best.sort(key=lambda subject: (not subject.calibrated, -(subject.best or ("", 0.0))[1]))
     draw_night(best, picture, "Best of a simulated night", f"{report.outcomes.scored:,} scored alerts, seed {seed}")
     first = f"{best[0].survey}:{best[0].object_id}" if best else "ID"
     console.print(f"The night's best transients: {picture}", soft_wrap=True)

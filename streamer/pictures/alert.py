@@ -8,7 +8,17 @@ import numpy as np
 
 from schemas.cutout import STAMPS
 from schemas.light_curve import DETECTION, FORCED, LIMIT
-from streamer.pictures.panels import ACCENT, INK, MUTED, class_scores, light_curve, new_figure, stamp
+from streamer.pictures.panels import (
+    INK,
+    MUTED,
+    UNCALIBRATED,
+    WARNING,
+    class_scores,
+    light_curve,
+    new_figure,
+    stamp,
+    verdict,
+)
 from streamer.pictures.subject import Subject
 
 
@@ -22,8 +32,8 @@ def draw_alert(subject: Subject, out: Path) -> None:
     scores = figure.add_subplot(grid[0, 9:])
     class_scores(scores, subject)
     scores.set_title(
-        ("class scores" if subject.calibrated else "class scores, uncalibrated") if subject.classified else "",
-        fontsize=9, color=INK, loc="left", pad=5,
+        ("class scores" if subject.calibrated else f"class scores, {UNCALIBRATED}") if subject.classified else "",
+        fontsize=9, color=INK if subject.calibrated else WARNING, loc="left", pad=5,
     )  # fmt: skip
     for index, name in enumerate(STAMPS):
         image = getattr(subject.cutouts, name) if subject.cutouts is not None else None
@@ -43,13 +53,11 @@ def draw_alert(subject: Subject, out: Path) -> None:
         weight="bold",
         va="center",
     )
-    figure.text(0.975, 0.955, _verdict(subject), fontsize=13, color=ACCENT, ha="right", va="center")
+    said, colour = verdict(subject)
+    if subject.classified and not subject.calibrated:
+        said += f"  {UNCALIBRATED}"
+    figure.text(0.975, 0.955, said, fontsize=13, color=colour, ha="right", va="center")
     figure.savefig(out, format="png", metadata={"Software": None})
-
-
-def _verdict(subject: Subject) -> str:
-    best = subject.best
-    return f"{best[0]}  {best[1]:.2f}" if best else "not classified"
 
 
 def _facts(subject: Subject) -> list[tuple[str, str]]:

@@ -9,16 +9,18 @@ from matplotlib.figure import SubFigure
 from matplotlib.patches import Rectangle
 
 from streamer.pictures.panels import (
-    ACCENT,
     BAND_STYLES,
     FAINT,
     INK,
     MUTED,
+    UNCALIBRATED,
+    WARNING,
     class_scores,
     empty,
     light_curve,
     new_figure,
     stamp,
+    verdict,
 )
 from streamer.pictures.subject import Subject
 
@@ -34,6 +36,9 @@ HEAD_IN = 0.75
 MOST = 12
 """Most alerts on a sheet."""
 
+LEGEND = f"{UNCALIBRATED}, in brackets and hatched: no labelled alert of its kind stands behind the score"
+"""Said under the title of a sheet that shows such a score."""
+
 
 def draw_night(subjects: Sequence[Subject], out: Path, title: str, subtitle: str = "") -> None:
     """Writes a sheet of the first `MOST` subjects, best first, to the PNG file `out`; OSError where that fails."""
@@ -42,8 +47,10 @@ def draw_night(subjects: Sequence[Subject], out: Path, title: str, subtitle: str
     width, height = COLUMNS * CARD_IN[0], rows * CARD_IN[1] + HEAD_IN
     sheet = new_figure(width, height)
     head, body = sheet.subfigures(2, 1, height_ratios=(HEAD_IN, height - HEAD_IN), hspace=0.0, squeeze=False)[:, 0]
-    head.text(0.18 / width, 0.42, title, fontsize=16, weight="bold", color=INK, va="center")
-    head.text(1 - 0.18 / width, 0.42, subtitle, fontsize=10, color=MUTED, va="center", ha="right")
+    head.text(0.18 / width, 0.62, title, fontsize=16, weight="bold", color=INK, va="center")
+    head.text(1 - 0.18 / width, 0.62, subtitle, fontsize=10, color=MUTED, va="center", ha="right")
+    if any(subject.classified and not subject.calibrated for subject in shown):
+        head.text(0.18 / width, 0.18, LEGEND, fontsize=10, color=WARNING, va="center")
     if shown:
         cards = body.subfigures(rows, COLUMNS, wspace=0.0, hspace=0.0, squeeze=False)
         for index, subject in enumerate(shown):
@@ -60,14 +67,13 @@ def _card(figure: SubFigure, subject: Subject) -> None:
             (0.012, 0.025), 0.976, 0.95, transform=figure.transSubfigure, fill=False, edgecolor=FAINT, linewidth=0.8
         )
     )
-    best = subject.best
     head = 0.895
     figure.text(
         0.035, head, f"{subject.survey.upper()} {subject.object_id}", fontsize=9, weight="bold", color=INK, va="center"
     )
-    verdict = f"{best[0]} {best[1]:.2f}" if best else "not classified"
+    said, colour = verdict(subject)
     truth = f"  (simulated {subject.true_class})" if subject.true_class else ""
-    figure.text(0.965, head, verdict + truth, fontsize=9, color=ACCENT, va="center", ha="right")
+    figure.text(0.965, head, said + truth, fontsize=9, color=colour, va="center", ha="right")
     light_curve(figure.add_axes((0.09, 0.17, 0.40, 0.62)), subject, small=True)
     _bands(figure, subject)
     for index, name in enumerate(("science", "template", "difference")):

@@ -14,6 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from schemas.cutout import PIXEL_SCALE_ARCSEC
 from schemas.light_curve import BANDS, DETECTION, FORCED, LIMIT
+from schemas.surveys.columns import ZERO_POINT_AB_NJY, flux_from_magnitude
 from schemas.taxonomy import CLASSES
 from streamer.pictures.subject import Subject
 
@@ -22,6 +23,12 @@ INK, MUTED, FAINT, PAPER = "#1b1f24", "#6a7178", "#d5d9dd", "#ffffff"
 
 ACCENT = "#0072b2"
 """Colour of what is said to be true: members of the prediction set, the alert's own time."""
+
+WARNING = "#b5400a"
+"""Colour of a score that no calibration stands behind."""
+
+UNCALIBRATED = "uncalibrated"
+"""The word for such a score, wherever one is shown."""
 
 
 class BandStyle(NamedTuple):
@@ -43,9 +50,6 @@ BAND_STYLES: dict[str, BandStyle] = {
 
 FLUX_UNITS: tuple[tuple[float, str], ...] = ((1e6, "mJy"), (1e3, "µJy"), (1.0, "nJy"))
 """Units of a flux axis and their size [nJy], largest first."""
-
-ZERO_POINT_AB_NJY = 31.4
-"""AB magnitude of 1 nJy."""
 
 SCALE_BARS_ARCSEC: tuple[float, ...] = (1, 2, 5, 10, 20, 30, 60)
 """Lengths that a stamp's scale bar may have [arcsec]."""
@@ -137,7 +141,7 @@ def _magnitudes(axes: Axes, scale: float) -> None:
     faintest = ZERO_POINT_AB_NJY - 2.5 * np.log10(max(high * scale * 0.02, 1e-3))
     brightest = ZERO_POINT_AB_NJY - 2.5 * np.log10(max(high * scale, 1e-3))
     for magnitude in np.arange(np.ceil(brightest * 2) / 2, faintest, 0.5):
-        place = 10 ** ((ZERO_POINT_AB_NJY - magnitude) / 2.5) / scale
+        place = float(flux_from_magnitude(magnitude)) / scale
         if not places or places[-1] - place > 0.07 * (high - low):
             places.append(place)
             names[place] = f"{magnitude:.1f}"
@@ -234,25 +238,40 @@ def _scale_bar(axes: Axes, shape: tuple[int, ...], survey: str, colour: str, *, 
         label.set_path_effects([withStroke(linewidth=2, foreground="black" if colour == "white" else PAPER)])
 
 
+def verdict(subject: Subject) -> tuple[str, str]:
+    """The likeliest class with its score, and the colour to write it in; an uncalibrated score stands in brackets."""
+    if subject.best is None:
+        return "not classified", MUTED
+    name, score = subject.best
+    return (f"{name} {score:.2f}", ACCENT) if subject.calibrated else (f"{name} ({score:.2f})", WARNING)
+
+
 def class_scores(axes: Axes, subject: Subject, *, small: bool = False) -> None:
-    """Bars of the class scores; members of the prediction set in full colour."""
+    """Bars of the class scores: members of the prediction set in full colour; all hatched where uncalibrated."""
     style(axes, size=6.5 if small else 8.5)
     if subject.class_scores is None or not subject.classified:
         empty(axes, f"not classified: {subject.unclassified_reason or 'no scores'}", small=small)
         return
     scores = np.asarray(subject.class_scores, dtype=np.float64)
-    members = subject.prediction_set if subject.prediction_set is not None else np.zeros(len(CLASSES), dtype=bool)
-    if not members.any():
-        members = scores == scores.max()
-    colours = [ACCENT if member else FAINT for member in members]
     places = np.arange(len(CLASSES))
-    axes.barh(places, scores, color=colours, height=0.72)
+    if subject.calibrated:
+        members = subject.prediction_set if subject.prediction_set is not None else scores == scores.max()
+        axes.barh(places, scores, color=[ACCENT if member else FAINT for member in members], height=0.72)
+    else:
+        axes.barh(places, scores, color=PAPER, edgecolor=WARNING, hatch="//////", linewidth=0.7, height=0.72)
     for place, score in enumerate(scores.tolist()):
         if not small or score >= 0.005:
-            axes.text(score + 0.015, place, f"{score:.2f}", va="center", fontsize=6 if small else 8.5, color=INK)
+            text = f"{score:.2f}" if subject.calibrated else f"({score:.2f})"
+            axes.text(score + 0.015, place, text, va="center", fontsize=6 if small else 8.5, color=INK)
+    if small and not subject.calibrated:
+        low = scores.argmax() < len(CLASSES) // 2  # the word stands where the longest bar is not
+        axes.text(
+            0.99, 0.04 if low else 0.96, UNCALIBRATED, transform=axes.transAxes, ha="right", color=WARNING, fontsize=9,
+            weight="bold", va="bottom" if low else "top",
+        )  # fmt: skip
     axes.set_yticks(places, CLASSES)
     axes.invert_yaxis()
-    axes.set_xlim(0.0, 1.14)
+    axes.set_xlim(0.0, 1.14 if subject.calibrated else 1.2)
     axes.set_xticks([] if small else [0.0, 0.5, 1.0])
     axes.spines["bottom"].set_visible(not small)
     axes.tick_params(axis="y", length=0, pad=2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -91,6 +92,11 @@ def test_demo_scores_a_night_and_draws_its_best(streamer: Streamer, tmp_path: Pa
         said = streamer("demo", "--alerts", 60, "--out", tmp_path / "demo")
         assert said.code == 0, said.err
         assert (tmp_path / "demo" / "night.png").read_bytes().startswith(PNG)
+    assert re.search(r"│ ZTF .* \d\.\d\d │ +yes │ +\d\.\d\d │", said.out)
+    assert re.search(r"│ LSST .* \(\d\.\d\d\) │ +no │ +- │", said.out)
+    assert "LSST scores are uncalibrated" in said.out
+    for row in pq.read_table(tmp_path / "demo" / "scores.parquet").to_pylist():
+        assert (row["novelty"] is None) is (row["calibration"] is None)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("years of work", encoding="utf-8")
     assert streamer("demo", "--alerts", 60, "--out", tmp_path / "mine").code == 2

@@ -12,7 +12,17 @@ from schemas.cutout import CutoutTriplet
 from schemas.light_curve import BANDS, LIMIT
 from streamer.pictures import Subject, draw_alert, draw_night
 from streamer.pictures.night import COLUMNS, MOST
-from streamer.pictures.panels import BAND_STYLES, class_scores, light_curve, new_figure, stamp, stretched
+from streamer.pictures.panels import (
+    BAND_STYLES,
+    UNCALIBRATED,
+    WARNING,
+    class_scores,
+    light_curve,
+    new_figure,
+    stamp,
+    stretched,
+    verdict,
+)
 from tests.streamer.pictures.subjects import curve, empty_curve, subject, triplet
 
 
@@ -98,6 +108,36 @@ def test_the_bars_are_the_class_scores_and_the_set_is_in_colour() -> None:
     others = [bar.get_facecolor() for bar, member in zip(axes.patches, drawn.prediction_set, strict=True) if not member]
     assert len(set(coloured)) == 1
     assert not set(coloured) & set(others)
+
+
+@pytest.mark.parametrize("small", [False, True])
+def test_uncalibrated_scores_are_hatched_and_in_brackets_and_calibrated_ones_never(small: bool) -> None:
+    for calibrated in (True, False):
+        axes = new_figure(4, 3).add_subplot()
+        class_scores(axes, subject(seed=4, calibrated=calibrated), small=small)
+        assert all(bool(bar.get_hatch()) is not calibrated for bar in axes.patches)
+        texts = [text.get_text() for text in axes.texts]
+        assert (UNCALIBRATED in texts) is (small and not calibrated)
+        assert all(text.startswith("(") is not calibrated for text in texts if text != UNCALIBRATED)
+
+
+def test_the_verdict_puts_an_uncalibrated_score_in_brackets_and_in_another_colour() -> None:
+    sure, bare = (verdict(subject(seed=4, calibrated=calibrated)) for calibrated in (True, False))
+    assert "(" not in sure[0]
+    assert "(" in bare[0]
+    assert bare[1] == WARNING != sure[1]
+
+
+@pytest.mark.parametrize("calibrated", [True, False])
+def test_pictures_warn_of_uncalibrated_scores_and_of_nothing_else(tmp_path: Path, calibrated: bool) -> None:
+    drawn = subject(calibrated=calibrated)
+    draw_alert(drawn, tmp_path / "alert.png")
+    draw_night([drawn], tmp_path / "night.png", "night")
+    warning = [int(WARNING[i : i + 2], 16) for i in (1, 3, 5)]
+    for name in ("alert.png", "night.png"):
+        assert bool((pixels(tmp_path / name) == warning).all(axis=2).any()) is not calibrated
+    head = pixels(tmp_path / "night.png")[:90]  # the legend stands under the title
+    assert bool((head == warning).all(axis=2).any()) is not calibrated
 
 
 def test_a_stretch_keeps_the_order_of_pixels_and_masks_what_is_not_finite() -> None:
