@@ -106,9 +106,13 @@ def test_the_score_that_was_made_last_is_shown(folder: Path, results: Results) -
         assert subject.model == "model of TDE 1.0"
 
 
-def test_of_two_revisions_scored_at_one_time_the_higher_is_shown(folder: Path, results: Results) -> None:
-    for revision, name in ((1, "AGN"), (0, "CV")):
-        write(folder, made_up.scored([5], revision=revision, class_scores=sure_of(name, [0.9])))
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_of_two_revisions_scored_at_one_time_the_higher_is_shown(
+    folder: Path, results: Results, order: tuple[int, int]
+) -> None:
+    for revision in order:
+        scores = sure_of("AGN" if revision else "CV", [0.9])
+        write(folder, made_up.scored([5], revision=revision, class_scores=scores))
     assert results.subject("ztf", 5).best == ("AGN", pytest.approx(0.9))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from streamer.state.cutout_ring import Slot, read_stamps
 from streamer.state.sqlite import SqliteObjectStore
 from streamer.state.sqlite_reading import SqliteObjectReader
 from streamer.state.store import ObjectStore, StoreError
@@ -74,6 +76,26 @@ def test_a_reader_is_given_no_stamps_that_a_writer_wrote_over_or_that_stood_in_a
         with SqliteObjectStore(tmp_path, 0) as store:
             put(store, lambda s: s.put_cutouts("ztf", np.array([3]), [STAMPS]))
         assert [reader.cutouts("ztf", alert_id) for alert_id in (1, 2, 3)] == [None, None, None]
+
+
+def test_a_stale_slot_in_a_ring_that_keeps_nothing_now_gives_no_stamps(tmp_path: Path) -> None:
+    with (tmp_path / "ring").open("w+b") as ring:
+        assert read_stamps(ring.fileno(), Slot(0, 3, None, None, 0), capacity=0, end=0) is None
+
+
+def test_what_a_killed_writer_left_is_read_and_left_to_the_next_writer(tmp_path: Path) -> None:
+    with SqliteObjectStore(tmp_path / "live", 2**20) as store:
+        fill(store)
+        written = state(store)
+        shutil.copytree(tmp_path / "live", tmp_path / "left")
+    log = tmp_path / "left" / "objects.sqlite-wal"
+    before, log_before = content(tmp_path / "left"), log.read_bytes()
+    with SqliteObjectReader(tmp_path / "left") as reader:
+        assert state(reader) == written
+    assert content(tmp_path / "left") == before
+    assert log.read_bytes() == log_before
+    with SqliteObjectStore(tmp_path / "left", 2**20) as store:
+        assert state(store) == written
 
 
 READ_WITHOUT_RIGHTS = """
