@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 import tomllib
 from fnmatch import fnmatch
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -90,6 +92,33 @@ def test_every_dependency_is_locked() -> None:
         for requirement in [*PROJECT["project"]["dependencies"], *wanted]:
             name = requirement.split(">=")[0].lower()
             assert f"\n{name}==" in text, f"{name} is not in {lock}.lock: run `make lock`"
+
+
+def imported_by(*rooms: str) -> set[str]:
+    """Distributions whose modules the rooms' code imports, in lower case with dashes; our own are left out."""
+    names: set[str] = set()
+    for file in (file for room in rooms for file in (ROOT / room).rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names.add(node.module.split(".")[0])
+    names -= {*sys.stdlib_module_names, "schemas", "classifiers", "streamer", "scripts", "tests"}
+    homes = packages_distributions()
+    return {homes.get(name, [name])[0].lower().replace("_", "-") for name in names}
+
+
+def declared(requirements: list[str]) -> set[str]:
+    return {requirement.split(">=")[0].lower().replace("_", "-") for requirement in requirements}
+
+
+def test_what_the_product_imports_is_declared_and_what_is_declared_is_imported() -> None:
+    extras = PROJECT["project"]["optional-dependencies"]
+    runtime, train = declared(PROJECT["project"]["dependencies"]), declared(extras["train"])
+    imported = imported_by("schemas", "classifiers", "streamer")
+    assert imported - {"torch"} == runtime
+    assert train == {"torch", "onnx"}  # torch's exporter imports onnx
+    assert imported_by("tests", "scripts") - {"torch"} <= runtime | declared(extras["dev"])
 
 
 def test_the_readme_begins_with_the_two_commands() -> None:
