@@ -37,8 +37,6 @@ class LabelledCurves:
     object_id: list[str]
     label: IntArray
     """(n,) index into `schemas.taxonomy.CLASSES`."""
-    source: list[str]
-    """(n,) who observed and reduced it; never a feature, kept to tell what figures rest on."""
     curves: LightCurves
 
     def take(self, index: npt.NDArray[np.integer]) -> LabelledCurves:
@@ -47,7 +45,6 @@ class LabelledCurves:
         return LabelledCurves(
             [self.object_id[i] for i in chosen],
             self.label[index],
-            [self.source[i] for i in chosen],
             self.curves.take(index),
         )
 
@@ -94,7 +91,6 @@ def read_light_curves(folder: Path) -> LabelledCurves:
     return LabelledCurves(
         [row["object_id"] for row in rows],
         np.array([CLASS_INDEX[row["label"]] for row in rows], np.int64),
-        [row["source"] for row in rows],
         curves,
     )
 

@@ -59,7 +59,7 @@ SCORES_SCHEMA = pa.schema(
         ),
         _field("prediction_set", _NAMES, "Classes in the conformal set"),
         _field("calibration", _CALIBRATION, "What the calibration rests on; null: uncalibrated"),
-        _field("novelty", pa.float32(), "0 (like the training set) to 1 (unlike it); null where not classified"),
+        _field("novelty", pa.float32(), "0 (like the training set) to 1 (unlike it); null where not calibrated"),
         _field("unclassified_reason", pa.string(), "Why there are no class scores; null where there are"),
         _field("modalities", _NAMES, "What was used"),
         *(

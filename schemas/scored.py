@@ -69,7 +69,7 @@ class ScoredBatch:
     calibration: Sequence[dict[str, Any] | None]
     """(n,) {domain, n, method}, or None: uncalibrated."""
     novelty: Float32Array
-    """(n,) 0 (like the training set) to 1 (unlike it)."""
+    """(n,) 0 (like the training set) to 1 (unlike it); NaN where `calibration` is None."""
     embedding: Float32Array
     """(n, EMBEDDING_LENGTH) unit norm, or NaN."""
     real_score: FloatArray
