@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from schemas.records import DeadLetter
@@ -26,6 +25,8 @@ class Outcomes:
     """Scored alerts by (survey, predicted class or 'unclassified')."""
     unclassified: Counter[str] = field(default_factory=Counter)
     """Scored alerts that no model could classify, by reason."""
+    uncalibrated: Counter[str] = field(default_factory=Counter)
+    """Classified alerts whose scores no labelled alert of their kind stands behind, by survey."""
 
     def add(self, other: Outcomes) -> None:
         """Adds the counts of another batch."""
@@ -36,14 +37,16 @@ class Outcomes:
         self.dead_letter.update(other.dead_letter)
         self.classes.update(other.classes)
         self.unclassified.update(other.unclassified)
+        self.uncalibrated.update(other.uncalibrated)
 
-    def count_scored(
-        self, survey: str, predicted: Sequence[str | None], unclassified_reason: Sequence[str | None]
-    ) -> None:
-        """Counts a batch of scored alerts by class, and those without one by reason."""
-        self.scored += len(predicted)
-        self.classes.update((survey, name or "unclassified") for name in predicted)
-        self.unclassified.update(reason for reason in unclassified_reason if reason is not None)
+    def count_scored(self, scored: ScoredBatch) -> None:
+        """Counts a batch of scored alerts: by class, by the reason of having none, and those without a calibration."""
+        predicted = scored.predicted_class
+        self.scored += len(scored)
+        self.classes.update((scored.survey, name or "unclassified") for name in predicted)
+        self.unclassified.update(reason for reason in scored.unclassified_reason if reason is not None)
+        bare = [name is not None and known is None for name, known in zip(predicted, scored.calibration, strict=True)]
+        self.uncalibrated[scored.survey] += sum(bare)
 
     def check(self) -> None:
         """Raises AssertionError if a message was lost or counted twice: a bug here, never the input's fault."""

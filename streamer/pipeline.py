@@ -98,7 +98,7 @@ class Pipeline:
         taken.outcomes.filtered.update(reason for reason in selected.reason if reason is not None)
         if scored is not None:
             taken.scored.append(scored)
-            taken.outcomes.count_scored(scored.survey, scored.predicted_class, scored.unclassified_reason)
+            taken.outcomes.count_scored(scored)
 
     def _isolating_bad_alerts(self, packets: Sequence[Packet], taken: Taken) -> None:
         """Halves a failing batch until the one bad alert is alone, so that it never takes its neighbours along."""

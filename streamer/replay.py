@@ -42,6 +42,7 @@ class ReplayReport:
             "filtered_by_reason": dict(counts.filtered),
             "dead_letter_by_reason": dict(counts.dead_letter),
             "unclassified_by_reason": dict(counts.unclassified),
+            "uncalibrated_by_survey": dict(+counts.uncalibrated),
             "classes": {f"{survey}:{name}": count for (survey, name), count in sorted(counts.classes.items())},
         }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain, zip_longest
@@ -58,16 +58,10 @@ class LatestSink:
 
     def __init__(self) -> None:
         self._rows: deque[tuple[str, ...]] = deque(maxlen=LIVE_ROWS)
-        self.uncalibrated: Counter[str] = Counter()
-        """Scores without a calibration, by survey."""
 
     def write(self, scored: ScoredBatch) -> None:
         """Takes the last rows of the batch."""
         predicted = scored.predicted_class
-        bare = sum(
-            name is not None and known is None for name, known in zip(predicted, scored.calibration, strict=True)
-        )
-        self.uncalibrated[scored.survey] += bare
         for i in range(max(len(scored) - LIVE_ROWS // 2, 0), len(scored)):
             name = predicted[i]
             score = f"{scored.class_scores[i].max():.2f}" if name else "-"
@@ -138,12 +132,8 @@ def run_demo(out: Path, alerts: int, seed: int) -> None:
             live.update(Group(latest.table(), progress))
 
         report = replay(_interleaved(night), pipeline, BATCH_ALERTS, show)
+    console.print()
     print_summary(console, report, [], out)
-    for survey, count in (+latest.uncalibrated).items():
-        console.print(
-            f"[bold yellow]{count:,} {survey.upper()} scores are uncalibrated[/]: no labelled alert of their kind "
-            "stands behind them. `classifiers card` says how they do on simulated alerts."
-        )
     picture = out / PICTURE_FILE
     with open_store_for_reading(out) as store:
         results = Results(out, store)

@@ -107,6 +107,11 @@ def print_summary(console: Console, report: ReplayReport, skipped: Sequence[str]
             if any(counts.classes[survey, name] for survey in surveys):
                 table.add_row(name, *(f"{counts.classes[survey, name]:,}" for survey in surveys))
         console.print(table)
+    for survey, count in (+counts.uncalibrated).items():
+        console.print(
+            f"[bold yellow]{count:,} {survey.upper()} scores are uncalibrated[/]: no labelled alert of their kind "
+            "stands behind them. `classifiers card` says how they do on simulated alerts."
+        )
     outcomes = Table(title="What became of the messages")
     outcomes.add_column("outcome")
     outcomes.add_column("reason")

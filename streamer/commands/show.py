@@ -27,6 +27,8 @@ def run_show(name: str, folder: Path, out: Path | None) -> None:
         raise UserError(f"cannot write {target}: {error.strerror or error}") from None
     best = subject.best
     verdict = f"{best[0]} {best[1]:.2f}" if best else (subject.unclassified_reason or "not classified")
+    if best and not subject.calibrated:
+        verdict = f"{best[0]} ({best[1]:.2f}, uncalibrated)"
     Console(stderr=True).print(
         f"{survey.upper()} alert {alert_id} of {subject.object_id}: {verdict}; drawn to {target}"
     )
