@@ -37,10 +37,15 @@ def read_spectra(path: Path) -> Iterator[list[Spectrum | None]]:
             raise SpectrumFileError(f"{path} has no column {', '.join(missing)}")
         columns = [*REQUIRED_COLUMNS, *(n for n in ("flux_var", "redshift") if n in file.schema_arrow.names)]
         for block in file.iter_batches(batch_size=ROWS_AT_ONCE, columns=columns):
-            spectra = [spectrum_of_row(row) for row in block.to_pylist()]
-            yield [spectrum for spectrum in spectra if spectrum is not None and np.isfinite(spectrum.mjd_tai)]
-    except (OSError, pa.ArrowException, TypeError, ValueError) as error:
+            spectra = (spectrum_of_row(row) for row in block.to_pylist())
+            yield [None if s is None or not np.isfinite(s.mjd_tai) else s for s in spectra]
+    except (OSError, pa.ArrowException) as error:
         raise SpectrumFileError(f"{path} cannot be read as Parquet of spectra: {error}") from None
+    except (TypeError, ValueError):
+        raise SpectrumFileError(
+            f"{path} cannot be read as Parquet of spectra: spectrum_mjd and redshift must be numbers, "
+            "wavelength_aa, flux and flux_var lists of numbers"
+        ) from None
 
 
 def spectrum_of_row(row: dict[str, Any]) -> Spectrum | None:
