@@ -362,3 +362,11 @@ def hash_rows(state: Any, values: Any) -> Any:
         for j in range(values.shape[1]):
             mixed[i] = _mix(mixed[i], values[i, j])
     return mixed
+
+
+def warm_up() -> None:
+    """Compiles the loops, or loads them from their cache, by assembling one row."""
+    row = np.zeros(1, dtype=ROW_DTYPE)
+    one, nothing = np.array([0, 1]), np.array([0, 0])
+    assembled = assemble("ztf", row, one, np.zeros(1), np.zeros(1, dtype=np.int64), row[:0], nothing)
+    hash_rows(assembled.summary["hash"].copy(), np.zeros((1, 1)))

@@ -9,7 +9,9 @@ from time import time
 
 from classifiers import BundleError, load_bundle
 from classifiers.prior import PriorWeighedClassifier
+from schemas.assembling import warm_up as warm_up_assembling
 from schemas.prediction import Classifier
+from schemas.projection import warm_up as warm_up_decoder
 from schemas.surveys.identity import SURVEYS
 from schemas.surveys.lsst import LsstSchemas
 from streamer.errors import ConfigurationError
@@ -41,7 +43,7 @@ BYTES_PER_MB = 1_000_000
 def open_replay(
     settings: Settings, out: Path, schemas: Path | None = None, more_sinks: Sequence[Sink] = ()
 ) -> Iterator[Pipeline]:
-    """The pipeline over a results folder, made or continued; closes store and sinks at the end.
+    """The pipeline over a results folder, made or continued, compiled and warm; closes store and sinks at the end.
 
     StoreError or SinkError where the folder cannot be written or is in use by another process, ConfigurationError where
     the settings ask for what cannot be had: each is a UserError.
@@ -55,6 +57,8 @@ def open_replay(
             stack.callback(sink.close)
         dead_letters = AvroDeadLetterSink(out)
         stack.callback(dead_letters.close)
+        warm_up_decoder()
+        warm_up_assembling()
         yield build_pipeline(settings, store, sinks, dead_letters, schemas)
 
 
@@ -88,11 +92,12 @@ def build_pipeline(
 
 
 def load_classifier(settings: Settings) -> Classifier:
-    """The classifier of the configured bundle and prior; ConfigurationError where it cannot be used."""
+    """The classifier of the configured bundle and prior, warm; ConfigurationError where it cannot be used."""
     try:
         classifier = load_bundle(settings.classifier.bundle)
     except BundleError as error:
         raise ConfigurationError(str(error)) from None
+    classifier.warm_up()
     prior = settings.classifier.prior
     if prior is None:
         return classifier

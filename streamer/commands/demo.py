@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import deque
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from itertools import chain, zip_longest
 from pathlib import Path
@@ -19,7 +20,7 @@ from schemas.alert import DATA_RIGHTS
 from schemas.light_curve import BANDS
 from schemas.packet import Packet
 from schemas.scored import ScoredBatch
-from streamer.commands.replay import print_summary
+from streamer.commands.replay import PREPARING, print_summary
 from streamer.errors import UserError
 from streamer.factory import STATE_FOLDER, open_replay, open_store_for_reading
 from streamer.pictures import draw_night
@@ -122,10 +123,10 @@ def run_demo(out: Path, alerts: int, seed: int) -> None:
     )
     task = progress.add_task("night", total=2 * alerts, rate="")
     night = [SimulatorSource(survey, alerts, 1.0, seed) for survey in ("ztf", "lsst")]
-    with (
-        open_replay(settings, out, more_sinks=[latest]) as pipeline,
-        Live(Group(latest.table(), progress), console=console, refresh_per_second=8) as live,
-    ):
+    with ExitStack() as stack:
+        with console.status(PREPARING):
+            pipeline = stack.enter_context(open_replay(settings, out, more_sinks=[latest]))
+        live = stack.enter_context(Live(Group(latest.table(), progress), console=console, refresh_per_second=8))
 
         def show(report: ReplayReport) -> None:
             progress.update(task, completed=report.outcomes.received, rate=f"{report.alerts_per_second:,.0f} alerts/s")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from rich.console import Console
@@ -21,6 +22,9 @@ from streamer.settings import Settings
 from streamer.sources.files import FileSource
 from streamer.state.store import ObjectStore
 
+PREPARING = "preparing (the first run after an install compiles, up to half a minute)"
+"""Shown while the pipeline is built."""
+
 SKIPPED_SHOWN = 20
 """Files that are no packets are named up to this number."""
 
@@ -33,7 +37,9 @@ def run_replay(
     source = open_sources(sources, leave_out=out)
     if schemas is not None and not schemas.is_dir():
         raise UserError(f"the folder of schemas {schemas} does not exist")
-    with open_replay(settings, out, schemas) as pipeline:
+    with ExitStack() as stack:
+        with console.status(PREPARING):
+            pipeline = stack.enter_context(open_replay(settings, out, schemas))
         if spectra is not None:
             known, unknown, unusable = import_spectra(pipeline.store, spectra)
             console.print(
