@@ -25,9 +25,9 @@ from streamer.processors.selection_model import LightgbmScore
 from streamer.settings import Settings
 from streamer.settings.models import Selection as SelectionModel
 from streamer.sinks.base import DeadLetterSink, Sink
-from streamer.sinks.dead_letters import AvroDeadLetterSink
-from streamer.sinks.lance import LanceSink
-from streamer.sinks.parquet import ParquetSink
+from streamer.sinks.dead_letters import LETTERS_FOLDER, AvroDeadLetterSink
+from streamer.sinks.lance import TABLE, LanceSink
+from streamer.sinks.parquet import PARTS_FOLDER, SCORES_FILE, ParquetSink
 from streamer.state.sqlite import SqliteObjectStore
 from streamer.state.sqlite_reading import SqliteObjectReader
 from streamer.state.store import ObjectReader, ObjectStore
@@ -60,6 +60,11 @@ def open_replay(
         warm_up_decoder()
         warm_up_assembling()
         yield build_pipeline(settings, store, sinks, dead_letters, schemas)
+
+
+def result_paths(out: Path) -> list[Path]:
+    """What a replay itself writes below a results folder: never a source of packets."""
+    return [out / name for name in (STATE_FOLDER, SCORES_FILE, PARTS_FOLDER, f"{TABLE}.lance", LETTERS_FOLDER)]
 
 
 def open_store_for_reading(out: Path) -> ObjectReader:

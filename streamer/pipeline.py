@@ -105,7 +105,8 @@ class Pipeline:
         if not packets:
             return
         try:
-            added = self._take(packets)
+            with self.store.trial():  # a failed try must not make its neighbours duplicates of itself
+                added = self._take(packets)
         except StoreError:
             raise  # not the alert's fault
         except Exception as error:  # noqa: BLE001  whatever one alert provokes, it becomes that alert's dead letter

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from schemas.alert import AlertBatch
-from schemas.assembling import assemble
-from schemas.light_curve import ROW_DTYPE, LightCurves
+from schemas.alert import DATA_RIGHTS, AlertBatch
+from schemas.assembling import Assembled, assemble
+from schemas.light_curve import ROW_DTYPE
 from schemas.stamps import read_triplet
 from schemas.surveys.identity import SURVEYS, survey_of_object_id
 from schemas.taxonomy import CLASS_COLUMNS, CLASSES
@@ -61,6 +61,8 @@ class Results:
         if alert is None:
             raise UserError(f"no {survey.upper()} alert {alert_id} in these results")
         encoded = self._store.cutouts(survey, alert_id)
+        curve = self._light_curve(alert)
+        rights = max(int(alert.rights[0]), int(curve.summary["rights"][0]))
         score = self._score(survey, alert_id) or {}
         classes = [score.get(column) for column in CLASS_COLUMNS]
         reason = score.get("unclassified_reason") if score else self._why_no_score()
@@ -71,7 +73,7 @@ class Results:
             mjd_tai=float(alert.mjd_tai[0]),
             ra_deg=float(alert.ra_deg[0]),
             dec_deg=float(alert.dec_deg[0]),
-            light_curve=self._light_curve(alert),
+            light_curve=curve.light_curves,
             cutouts=None if encoded is None else read_triplet(encoded, survey)[0],
             class_scores=None if None in classes else np.array(classes, dtype=np.float32),
             prediction_set=np.array([name in (score.get("prediction_set") or ()) for name in CLASSES]),
@@ -81,7 +83,7 @@ class Results:
             modalities=tuple(score.get("modalities") or ()),
             model=f"{score['model']} {score['version']}" if score else "",
             unclassified_reason=reason,
-            data_rights=score.get("data_rights", "public"),
+            data_rights=score.get("data_rights", DATA_RIGHTS[rights]),
             true_class=true_class,
         )
 
@@ -105,11 +107,10 @@ class Results:
             chosen += [(row["survey"], row["alert_id"]) for row in of_class[:per_class]]
         return chosen
 
-    def _light_curve(self, alert: AlertBatch) -> LightCurves:
+    def _light_curve(self, alert: AlertBatch) -> Assembled:
         rows, offsets = self._store.light_curve_rows(alert.survey, alert.object_id)
         nothing = np.zeros(0, dtype=ROW_DTYPE)
-        cut = assemble(alert.survey, nothing, np.array([0, 0]), alert.mjd_tai, np.array([0]), rows, offsets)
-        return cut.light_curves
+        return assemble(alert.survey, nothing, np.array([0, 0]), alert.mjd_tai, np.array([0]), rows, offsets)
 
     def _rows(self, columns: Sequence[str] | None, wanted: ds.Expression | None) -> list[dict[str, Any]]:
         """Rows of the table of scores; none where it is not written yet."""

@@ -16,7 +16,7 @@ from schemas.spectrum_files import SpectrumFileError, read_spectra
 from schemas.surveys.identity import survey_of_object_id
 from schemas.taxonomy import CLASSES
 from streamer.errors import UserError
-from streamer.factory import open_replay
+from streamer.factory import open_replay, result_paths
 from streamer.replay import ReplayReport, replay
 from streamer.settings import Settings
 from streamer.sources.files import FileSource
@@ -34,7 +34,7 @@ def run_replay(
 ) -> None:
     """Replays the sources and prints the summary; UserError where a source or the folder cannot be used."""
     console = Console(stderr=True)
-    source = open_sources(sources, leave_out=out)
+    source = open_sources(sources, leave_out=result_paths(out))
     if schemas is not None and not schemas.is_dir():
         raise UserError(f"the folder of schemas {schemas} does not exist")
     with ExitStack() as stack:
@@ -64,8 +64,8 @@ def run_replay(
         print(json.dumps(report.as_json() | {"skipped_files": len(source.skipped), "out": str(out)}))
 
 
-def open_sources(paths: Sequence[Path], leave_out: Path | None = None) -> FileSource:
-    """The packets of these paths, nothing below `leave_out`; UserError names the one that cannot be read."""
+def open_sources(paths: Sequence[Path], leave_out: Sequence[Path] = ()) -> FileSource:
+    """The packets of these paths, nothing in or below `leave_out`; UserError names the one that cannot be read."""
     try:
         return FileSource(paths, leave_out)
     except FileNotFoundError as error:

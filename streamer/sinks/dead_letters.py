@@ -12,11 +12,15 @@ FLUSH_BYTES = 64 * 2**20
 """Payloads kept in memory up to this many bytes."""
 
 
+LETTERS_FOLDER = "dead_letters"
+"""Name of the folder of dead letters in a folder of results."""
+
+
 class AvroDeadLetterSink:
     """Writes `directory`/dead_letters/NNNNNN.avro, each whole or not at all; a message stands in one of them once."""
 
     def __init__(self, directory: Path | str) -> None:
-        self._folder = Path(directory) / "dead_letters"
+        self._folder = Path(directory) / LETTERS_FOLDER
         self._waiting: list[DeadLetter] = []
         self._waiting_bytes = 0
         try:

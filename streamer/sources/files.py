@@ -29,6 +29,9 @@ ARCHIVE_SUFFIXES = (".tar.gz", ".tgz", ".tar")
 MAX_PACKET_BYTES = 64 * 2**20
 """A larger file or member is refused: a packet is 50 KB to 1 MB, and this bounds the memory [byte]."""
 
+UNPACKED_BLOCK_BYTES = 32_768
+"""What is unpacked at a time; so much before the damage in an archive is lost with it [byte]."""
+
 KEPT_OF_TOO_LARGE = 65_536
 """So much of a packet that is too large goes into its dead letter [byte]."""
 
@@ -36,8 +39,8 @@ KEPT_OF_TOO_LARGE = 65_536
 class FileSource:
     """The packets of files, folders and archives, in a stable order; equal path and member give equal coordinates."""
 
-    def __init__(self, paths: Sequence[Path], leave_out: Path | None = None) -> None:
-        """Lists the files now, each once, nothing below `leave_out` (where results go); OSError names what is amiss."""
+    def __init__(self, paths: Sequence[Path], leave_out: Sequence[Path] = ()) -> None:
+        """Lists the files now, each once, nothing in or below `leave_out` (results); OSError names what is amiss."""
         self.skipped: list[str] = []
         """Files and members that are no packets by their name or kind: listed, not received."""
         self.bytes_read = 0
@@ -45,7 +48,7 @@ class FileSource:
         self._sizes: dict[Path, int] = {}
         self._unreadable: dict[Path, OSError] = {}
         self._folders: set[tuple[int, int]] = set()
-        self._leave_out = None if leave_out is None else leave_out.resolve()
+        self._leave_out = [path.resolve() for path in leave_out]
         for path in paths:
             named = Path(os.path.abspath(path))  # noqa: PTH100  # a link keeps the name it was given
             status = named.stat()
@@ -71,15 +74,19 @@ class FileSource:
             folder = Path(name)
             status = folder.stat()
             met = (status.st_dev, status.st_ino)
-            left_out = self._leave_out is not None and folder.resolve().is_relative_to(self._leave_out)
-            if met in self._folders or left_out:
+            if met in self._folders or self._is_left_out(folder):
                 subfolders.clear()
                 continue
             self._folders.add(met)
             subfolders.sort()  # which of several links to a folder is followed must not hang on chance
             below += [folder / file for file in files]
         for path in sorted({*below, *self._unreadable} - self._sizes.keys()):
-            self._list_file(path)
+            if not self._is_left_out(path):
+                self._list_file(path)
+
+    def _is_left_out(self, path: Path) -> bool:
+        resolved = path.resolve() if self._leave_out else path
+        return any(resolved.is_relative_to(left_out) for left_out in self._leave_out)
 
     def _list_file(self, path: Path) -> None:
         is_packet = path.name.endswith((*PACKET_SUFFIXES, ".tar.gz"))
@@ -162,7 +169,8 @@ def _text(name: str | Path) -> str:
 def _unpacked(path: Path, raw: IO[bytes]) -> IO[bytes]:
     if path.name.endswith(".tar"):
         return raw
-    return igzip_threaded.open(raw, "rb", threads=1)  # type: ignore[no-any-return]  # unpacks beside the pipeline
+    # Unpacks in a thread of its own; where it fails it drops the unfinished block, so blocks are smaller than a packet.
+    return igzip_threaded.open(raw, "rb", threads=1, block_size=UNPACKED_BLOCK_BYTES)  # type: ignore[no-any-return]
 
 
 def _packets(where: Coordinates, payload: bytes) -> Iterator[Packet | Rejected]:

@@ -6,7 +6,8 @@ import fcntl
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
@@ -91,10 +92,14 @@ class SqliteObjectStore(SqliteQueries):
 
     def _load(self) -> None:
         """What is kept in memory, read afresh after opening and after a rollback."""
+        self._forget()
+        self._committed_ring = (self._ring.capacity, self._ring.end)
+
+    def _forget(self) -> None:
+        """Forgets what is remembered of the tables: they were set back."""
         self._has_spectra = {s for s in SURVEYS if self._one(f"SELECT 1 FROM spectra_{s} LIMIT 1", ()) is not None}
         self._names: dict[tuple[str, ...], int] = {}
         self._many_chunks: dict[str, set[str]] = {survey: set() for survey in SURVEYS}
-        self._committed_ring = (self._ring.capacity, self._ring.end)
 
     def __enter__(self) -> Self:
         return self
@@ -120,6 +125,21 @@ class SqliteObjectStore(SqliteQueries):
             self._run("ROLLBACK", ())
             self._ring.capacity, self._ring.end = self._committed_ring
             self._load()
+
+    @contextmanager
+    def trial(self) -> Iterator[None]:
+        """Undoes what is written inside if that fails, and nothing else of the transaction."""
+        ring = (self._ring.capacity, self._ring.end)
+        self._run("SAVEPOINT trial", ())
+        try:
+            yield
+        except BaseException:
+            self._run("ROLLBACK TO trial", ())
+            self._ring.capacity, self._ring.end = ring
+            self._forget()
+            raise
+        finally:
+            self._run("RELEASE trial", ())
 
     def close(self) -> None:
         """Undoes an open transaction and lets go of the folder; a second time does nothing."""

@@ -175,5 +175,7 @@ def _address(file: Path) -> str:
     A database in write-ahead mode wants files beside it. Where none can be made and there is no log of a writer, it is
     said to be unchangeable, and SQLite does without.
     """
-    frozen = not os.access(file.parent, os.W_OK) and not file.with_name(file.name + "-wal").exists()
+    log, index = file.with_name(file.name + "-wal"), file.with_name(file.name + "-shm")
+    logged = log.exists() and (log.stat().st_size > 0 or index.exists())
+    frozen = not os.access(file.parent, os.W_OK) and not logged
     return f"file:{quote(str(file))}?mode=ro" + ("&immutable=1" if frozen else "")

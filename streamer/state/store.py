@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol, Self
 
 import numpy as np
@@ -112,6 +113,10 @@ class ObjectStore(ObjectReader, Protocol):
 
     def commit(self) -> None:
         """Makes all since `begin` lasting, together."""
+        ...
+
+    def trial(self) -> AbstractContextManager[None]:
+        """Inside a transaction: what is written in this context is undone if it fails, and nothing else."""
         ...
 
     def rollback(self) -> None:

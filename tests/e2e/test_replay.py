@@ -116,6 +116,19 @@ def test_an_archive_and_its_members_give_the_same_scores(streamer: Streamer, nig
     assert scores(tmp_path / "a") == scores(tmp_path / "b")
 
 
+@pytest.mark.parametrize("out", [".", "..", "packets/out"])
+def test_results_are_no_source_and_a_source_beside_them_is_read(
+    streamer: Streamer, night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str
+) -> None:
+    folder = tmp_path / "run" / "packets"
+    shutil.copytree(night / "lsst", folder)
+    (folder / "bad.bin").write_bytes(b"no packet")
+    monkeypatch.chdir(folder if out.startswith(".") else tmp_path / "run")
+    for _ in range(2):
+        counts = report(streamer("replay", "." if out.startswith(".") else "packets", "--out", out, "--json").out)
+        assert (counts["received"], counts["dead_letter"], counts["skipped_files"]) == (151, 1, 1)  # truth.parquet
+
+
 def test_a_replay_killed_on_the_way_is_continued_to_the_same_result(
     streamer: Streamer, night: Path, tmp_path: Path
 ) -> None:

@@ -262,6 +262,31 @@ def test_scores_do_not_depend_on_how_the_stream_is_cut(tmp_path: Path, survey: s
     assert found[0] == found[1] == found[2]
 
 
+@pytest.mark.parametrize("bad", [0, 1])
+@pytest.mark.parametrize("size", [1, 2])
+@pytest.mark.parametrize("later_days", [0.0, 1.0])
+def test_a_bad_copy_of_an_alert_never_takes_the_good_one_along(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, bad: int, size: int, later_days: float
+) -> None:
+    def second(record: dict[str, Any]) -> None:
+        record["diaSource"]["timeProcessedMjdTai"] += later_days
+        record["diaSource"]["snr"] = 77.0
+
+    stream = packets([LSST[0], bend_lsst(LSST[0], second)])
+    answer = bench.classifier.classify
+
+    def fails_on_the_bad_copy(evidence: Any) -> Any:
+        if bool(bad) in (evidence.alerts.field("diaSource.snr") == 77.0):
+            raise ValueError("this copy breaks the classifier")
+        return answer(evidence)
+
+    monkeypatch.setattr(bench.classifier, "classify", fails_on_the_bad_copy)
+    taken = [bench.pipeline.process(stream[i : i + size]) for i in range(0, 2, size)]
+    counts = (sum(o.scored for o in taken), sum(o.duplicate for o in taken), sum(o.dead_letter.total() for o in taken))
+    # a copy of the same processing time from elsewhere is a duplicate of a good alert before it reaches the classifier
+    assert counts == ((1, 1, 0) if bad == 1 and later_days == 0.0 else (1, 0, 1))
+
+
 def test_an_alert_that_breaks_the_decoding_is_alone_in_its_dead_letter(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -199,7 +199,7 @@ def test_a_file_named_twice_comes_once_and_results_are_no_source(tmp_path: Path)
     (tmp_path / "a.avro").write_bytes(container(1))
     (tmp_path / "out" / "dead_letters").mkdir(parents=True)
     (tmp_path / "out" / "dead_letters" / "1.avro").write_bytes(container(2))
-    source = FileSource([tmp_path, tmp_path / "a.avro", tmp_path], leave_out=tmp_path / "out")
+    source = FileSource([tmp_path, tmp_path / "a.avro", tmp_path], leave_out=[tmp_path / "out"])
     assert len(list(source)) == 1
     assert source.skipped == []
 
@@ -237,7 +237,7 @@ def test_results_behind_a_link_are_no_source(tmp_path: Path) -> None:
     (tmp_path / "out" / "1.avro").write_bytes(container(1))
     (tmp_path / "night").mkdir()
     (tmp_path / "night" / "link").symlink_to(tmp_path / "out")
-    assert list(FileSource([tmp_path / "night"], leave_out=tmp_path / "out")) == []
+    assert list(FileSource([tmp_path / "night"], leave_out=[tmp_path / "out"])) == []
 
 
 def test_links_to_nowhere_are_dead_letters_or_listed_by_their_name(tmp_path: Path) -> None:
