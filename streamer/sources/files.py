@@ -29,7 +29,7 @@ ARCHIVE_SUFFIXES = (".tar.gz", ".tgz", ".tar")
 MAX_PACKET_BYTES = 64 * 2**20
 """A larger file or member is refused: a packet is 50 KB to 1 MB, and this bounds the memory [byte]."""
 
-UNPACKED_BLOCK_BYTES = 32_768
+UNPACKED_BLOCK_BYTES = 131_072
 """What is unpacked at a time; so much before the damage in an archive is lost with it [byte]."""
 
 KEPT_OF_TOO_LARGE = 65_536
@@ -169,7 +169,7 @@ def _text(name: str | Path) -> str:
 def _unpacked(path: Path, raw: IO[bytes]) -> IO[bytes]:
     if path.name.endswith(".tar"):
         return raw
-    # Unpacks in a thread of its own; where it fails it drops the unfinished block, so blocks are smaller than a packet.
+    # Unpacks in a thread of its own; where it fails it drops the unfinished block: a packet or two.
     return igzip_threaded.open(raw, "rb", threads=1, block_size=UNPACKED_BLOCK_BYTES)  # type: ignore[no-any-return]
 
 
