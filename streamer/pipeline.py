@@ -67,7 +67,7 @@ class Pipeline:
         return taken.outcomes
 
     def _take(self, packets: Sequence[Packet]) -> Taken:
-        """From bytes to scores; writes the store, each part only when all of it has worked."""
+        """From bytes to scores, written to the store; what a failure leaves half done is the caller's to undo."""
         taken = Taken()
         with self._at("decode"):
             batches, rejected = self.decode(packets)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -43,22 +42,18 @@ class Classify:
             [assembled.spectra[i] for i in index],
         )
         answer = _with_reasons(self._classifier.classify(evidence))
-        summary = assembled.curves.summary[index]
-        names = [selected.names[i] for i in index]
-        model_scores: dict[str, npt.NDArray[np.floating[Any]]] = {n: s[index] for n, s in selected.scores.items()}
-        scored = _columns(alerts, answer, summary, _evidence_hash(alerts, summary["hash"], evidence.spectra))
-        return replace(
-            scored,
-            scored_unix_s=np.full(len(alerts), self._clock()),
-            selections=names,
-            selection_scores=model_scores,
-        )
+        return _columns(alerts, answer, assembled.curves.summary[index], selected.take(index), evidence, self._clock())
 
 
 def _columns(
-    alerts: AlertBatch, answer: Predictions, summary: npt.NDArray[np.void], evidence_hash: list[str]
+    alerts: AlertBatch,
+    answer: Predictions,
+    summary: npt.NDArray[np.void],
+    selected: Selected,
+    evidence: Evidence,
+    now_unix_s: float,
 ) -> ScoredBatch:
-    """The columns of the scores that follow from the alerts, their light curves and the answer."""
+    """The columns of the scores, from the alerts, their light curves' summaries, the selections and the answer."""
     n = len(alerts)
     published = [np.nan if p.published_unix_s is None else p.published_unix_s for p in alerts.packets]
     return ScoredBatch(
@@ -73,12 +68,12 @@ def _columns(
         dec_deg=alerts.dec_deg,
         published_unix_s=np.array(published),
         received_unix_s=np.array([packet.received_unix_s for packet in alerts.packets]),
-        scored_unix_s=np.full(n, np.nan),
+        scored_unix_s=np.full(n, now_unix_s),
         schema_version=alerts.schema_version,
         revision=np.zeros(n, dtype=np.int32),
         trigger=["alert"] * n,
         supersedes=np.full(n, NO_REVISION, dtype=np.int32),
-        evidence_hash=evidence_hash,
+        evidence_hash=_evidence_hash(alerts, summary["hash"], evidence.spectra),
         modalities=answer.modalities,
         modality_weights=answer.modality_weights,
         class_scores=answer.class_scores,
@@ -88,8 +83,8 @@ def _columns(
         embedding=answer.embedding,
         real_score=alerts.real_score,
         quality=alerts.quality,
-        selections=[()] * n,
-        selection_scores={},
+        selections=selected.names,
+        selection_scores=dict(selected.scores),
         n_detections=summary["n_detections"].astype(np.int64),
         n_forced=summary["n_forced"].astype(np.int64),
         n_limits=summary["n_limits"].astype(np.int64),

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.alert import QUALITY_BIT, AlertBatch
-from schemas.light_curve import FloatArray
+from schemas.light_curve import FloatArray, IntArray
 
 Mask = npt.NDArray[np.bool_]
 
@@ -70,6 +70,14 @@ class Selected:
     """(n,) the selections that it passed."""
     scores: dict[str, FloatArray] = field(default_factory=dict)
     """(n,) by selection: the score of its model, NaN where the cuts had already failed."""
+
+    def take(self, index: IntArray) -> Selected:
+        """The same of the alerts in `index`, in that order."""
+        return Selected(
+            [self.reason[i] for i in index],
+            [self.names[i] for i in index],
+            {name: scores[index] for name, scores in self.scores.items()},
+        )
 
 
 class Select:
