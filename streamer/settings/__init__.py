@@ -9,8 +9,8 @@ from streamer.settings.models import (
     SelectionModel,
     SelectionSettings,
     Settings,
-    StateSettings,
 )
+from streamer.settings.service import StateSettings
 from streamer.settings.writing import default_yaml
 
 __all__ = [

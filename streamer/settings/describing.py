@@ -18,6 +18,11 @@ def unit_of(field: FieldInfo) -> str | None:
     return _extra(field, "unit")
 
 
+def is_path(field: FieldInfo) -> bool:
+    """Whether the field names a file or a folder."""
+    return _extra(field, "is_path") is not None
+
+
 def _extra(field: FieldInfo, name: str) -> str | None:
     extra = field.json_schema_extra
     text = extra.get(name) if isinstance(extra, dict) else None

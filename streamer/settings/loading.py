@@ -5,13 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from schemas.surveys.identity import SURVEYS
 from streamer.errors import ConfigurationError
-from streamer.settings.describing import expectation, field_at, known_keys
+from streamer.settings.describing import expectation, field_at, is_path, known_keys
 from streamer.settings.models import ClassName, Selection, SelectionModel, Settings
 from streamer.settings.yaml_positions import Document, YamlError
 
@@ -19,6 +19,7 @@ LARGEST_FILE_BYTES = 1_000_000
 """A configuration larger than this is not one."""
 
 Steps = tuple[str | int, ...]
+S = TypeVar("S", bound=BaseModel)
 
 
 class SettingsError(ConfigurationError):
@@ -104,7 +105,7 @@ def _problem(item: Any) -> tuple[Steps, bool, str]:
     if kind == "missing":
         expected = f"; expected {expectation(field)}" if field is not None else ""
         return path, False, f"this key is missing{expected}"
-    if kind in ("prior", "cut", "selection"):
+    if kind in ("prior", "cut", "selection", "cluster", "credentials"):
         return path, False, str(item["msg"])
     if kind == "too_short":
         return path, False, "must not be empty; leave the key out for the default"
@@ -133,25 +134,18 @@ def _near(name: str | int, known: Iterable[str], before: str = "") -> str:
     return f"; did you mean '{before}{folded[close[0]]}'?" if close else ""
 
 
-def _with_paths_resolved(settings: Settings, folder: Path) -> Settings:
-    """The settings with every relative path of theirs starting at `folder`."""
-
-    def resolved(selection: Selection) -> Selection:
-        if selection.model is None:
-            return selection
-        file = str(folder / Path(selection.model.file).expanduser())
-        return selection.model_copy(update={"model": selection.model.model_copy(update={"file": file})})
-
-    surveys = {survey: tuple(resolved(s) for s in getattr(settings.selections, survey)) for survey in SURVEYS}
-    bundle = settings.classifier.bundle
-    if bundle != "default":
-        bundle = str(folder / Path(bundle).expanduser())
-    return settings.model_copy(
-        update={
-            "selections": settings.selections.model_copy(update=surveys),
-            "classifier": settings.classifier.model_copy(update={"bundle": bundle}),
-        }
-    )
+def _with_paths_resolved(section: S, folder: Path) -> S:
+    """The section with every relative path below it starting at `folder`."""
+    changed: dict[str, Any] = {}
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        if isinstance(value, BaseModel):
+            changed[name] = _with_paths_resolved(value, folder)
+        elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
+            changed[name] = tuple(_with_paths_resolved(item, folder) for item in value)
+        elif value is not None and value != "default" and is_path(field):
+            changed[name] = str(folder / Path(value).expanduser())
+    return section.model_copy(update=changed)
 
 
 def metadata_fields(survey: str) -> set[str]:

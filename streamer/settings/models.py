@@ -1,39 +1,30 @@
-"""The settings as models: every field with its unit, bounds and meaning. Unknown keys are errors."""
+"""All settings as one model: every field with its unit, bounds and meaning. Unknown keys are errors."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from schemas.taxonomy import CLASSES
+from streamer.settings.fields import Number, Section, Switch, Whole, setting
+from streamer.settings.service import (
+    HOME,
+    NAME,
+    NAME_FORM,
+    ClusterSettings,
+    DeadLetterSettings,
+    KafkaSettings,
+    MetricsSettings,
+    RegistrySettings,
+    SinkSettings,
+    StateSettings,
+    StreamSettings,
+)
 
 ClassName = Literal["SN I", "SN II", "SLSN", "CV", "AGN", "TDE", "other"]
 """One of `schemas.taxonomy.CLASSES` (a test holds the two together)."""
-
-Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
-"""A finite number; text that looks like one is refused."""
-
-Whole = Annotated[int, Strict()]
-"""A whole number; text and fractions are refused."""
-
-Switch = Annotated[bool, Strict()]
-"""true or false."""
-
-
-def setting(
-    default: Any = ..., *, unit: str | None = None, form: str | None = None, description: str, **bounds: Any
-) -> Any:
-    """A field of a settings model. `unit` and `form` (how text must look) are shown wherever the field is described."""
-    extra: dict[str, Any] = {name: text for name, text in (("unit", unit), ("form", form)) if text}
-    return Field(default, description=description, json_schema_extra=extra or None, **bounds)
-
-
-class Section(BaseModel):
-    """A block of the settings: unchangeable once made, and strict about its keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class BatchSettings(Section):
@@ -46,17 +37,13 @@ class BatchSettings(Section):
         le=10_000,
         description="Most alerts in a batch. Larger batches cost less for each alert and more memory.",
     )
-
-
-class StateSettings(Section):
-    """What is remembered of objects between alerts."""
-
-    cutouts_max_mb: Whole = setting(
-        512,
-        unit="MB",
-        ge=0,
-        le=10_000_000,
-        description="Most space for the cutouts of scored alerts; the oldest go first. 0 keeps none.",
+    max_wait_ms: Whole = setting(
+        50,
+        unit="ms",
+        ge=1,
+        le=60_000,
+        description="A batch that is not full goes on after this time. Shorter waits give earlier scores, longer ones "
+        "larger batches. Over archives nothing waits.",
     )
 
 
@@ -66,6 +53,7 @@ class ClassifierSettings(Section):
     bundle: str = setting(
         "default",
         min_length=1,
+        is_path=True,
         description="The bundle to load: `default`, the one that ships, or the folder of another one.",
     )
     prior: dict[ClassName, Annotated[Number, Field(ge=0.0)]] | None = setting(
@@ -119,6 +107,7 @@ class SelectionModel(Section):
 
     file: str = setting(
         min_length=1,
+        is_path=True,
         description="LightGBM model in text form. A relative path starts at the folder of the configuration file.",
     )
     features: tuple[str, ...] = setting(
@@ -186,6 +175,36 @@ class SelectionSettings(Section):
 class Settings(Section):
     """All settings. Every key may be left out."""
 
+    deployment: str = setting(
+        "transient-streamer",
+        pattern=NAME,
+        form=NAME_FORM,
+        description="Name of this deployment: its workers share one consumer group, whatever host they run on.",
+    )
+    host: str | None = setting(
+        None,
+        min_length=1,
+        description="Name of this host among those of the deployment, the same after every restart (a pod's name, "
+        "for example); the machine's own name by default. Two hosts must differ.",
+        examples=["node-1"],
+    )
+    kafka: KafkaSettings = setting(
+        KafkaSettings(), description="The home cluster: scores go there, and the workers share their work through it."
+    )
+    clusters: tuple[ClusterSettings, ...] = setting(
+        (),
+        description="Other clusters that alerts are read from.",
+        examples=[[{"name": "rubin", "bootstrap": "broker.example.org:9092"}]],
+    )
+    streams: tuple[StreamSettings, ...] = setting(
+        (),
+        description="Topics to be scored by `streamer run`, of any number of surveys.",
+        examples=[[{"topics": ["ztf_{date}_programid1", "lsst-alerts-v11"]}]],
+    )
+    lsst_registry: RegistrySettings = setting(
+        RegistrySettings(),
+        description="Schema registry of LSST's alerts, asked for schemas that this version does not know.",
+    )
     batch: BatchSettings = setting(BatchSettings(), description="How many alerts go through the pipeline together.")
     state: StateSettings = setting(StateSettings(), description="What is remembered of objects between alerts.")
     classifier: ClassifierSettings = setting(
@@ -196,6 +215,28 @@ class Settings(Section):
         description="Which alerts are worth a score. One selection that passes is enough; an alert that passes none "
         "still updates its object and is counted as filtered, with the reason.",
     )
+    dead_letters: DeadLetterSettings = setting(
+        DeadLetterSettings(), description="When messages that cannot be processed stop the service."
+    )
+    metrics: MetricsSettings = setting(
+        MetricsSettings(), description="What a running worker shows of itself over HTTP: /metrics, /healthz, /readyz."
+    )
+    sinks: SinkSettings = setting(SinkSettings(), description="What `streamer sink` writes, and how often.")
+
+    @model_validator(mode="after")
+    def _clusters_are_known(self) -> Self:
+        names = [HOME, *(cluster.name for cluster in self.clusters)]
+        for name in names:
+            if names.count(name) > 1:
+                raise PydanticCustomError("cluster", "two clusters are named '{name}'", {"name": name})
+        for stream in self.streams:
+            if stream.cluster not in names:
+                raise PydanticCustomError(
+                    "cluster",
+                    "a stream names the cluster '{name}'; known are {names}",
+                    {"name": stream.cluster, "names": ", ".join(names)},
+                )
+        return self
 
 
 def _class_names() -> tuple[ClassName, ...]:
