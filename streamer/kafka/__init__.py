@@ -1,0 +1,1 @@
+"""What all that speaks to Kafka shares: clusters, topics, encodings, the schema registry."""
