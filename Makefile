@@ -16,7 +16,7 @@ demo: venv-runtime ## A simulated night of ZTF and LSST alerts through the whole
 	@$(VENV)/bin/streamer demo --out $(DEMO_OUT)
 
 test: venv ## Everything that needs no torch
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n auto --maxprocesses 4 $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadgroup $(PYTEST_ARGS)
 
 test-train: venv-train ## What needs torch, in an environment of its own
 	$(VENV_TRAIN)/bin/python -m pytest -m train $(PYTEST_ARGS)

@@ -14,6 +14,8 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 settings.register_profile("house", deadline=None, print_blob=True)
 settings.load_profile("house")
 
+pytest_plugins = ["tests.services.fixtures"]
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 

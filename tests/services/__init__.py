@@ -1,0 +1,1 @@
+"""Tests against real servers: Kafka, MongoDB's protocol, Prometheus."""
