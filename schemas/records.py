@@ -52,13 +52,14 @@ class _Record(BaseModel):
 
 R = TypeVar("R", bound=_Record)
 
-_UNREADABLE = (
+UNREADABLE = (
     ValueError,
     TypeError,
     EOFError,
     LookupError,
     ArithmeticError,
     MemoryError,
+    RecursionError,
     struct.error,
     zlib.error,
     SchemaParseException,
@@ -240,7 +241,7 @@ def _read(source: Source, schema: str, model: type[R]) -> Iterator[R]:
         except ValidationError as error:
             first = error.errors()[0]
             raise RecordFileError(f"{name}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise RecordFileError(f"{name} cannot be read as {schema}: {error or type(error).__name__}") from None
 
 
