@@ -11,7 +11,10 @@ HERE = Path(__file__).resolve().parent
 
 
 class MongoServer(Server):
-    """mongo-java-server over an H2 file: no sessions, transactions, change streams or updates by pipeline."""
+    """mongo-java-server over an H2 file: no sessions, transactions, change streams or updates by pipeline.
+
+    What was written in the last second before a `kill` is lost.
+    """
 
     name = "MongoDB"
     ready_line = "MongoServer is ready"

@@ -29,6 +29,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from scripts.services import KafkaServer, MongoServer, PrometheusServer, UnavailableError
 from scripts.services.process import Server
+from tests.services.registry import SchemaRegistry
 
 SERVERS = {"kafka", "mongodb_uri", "start_kafka", "start_mongodb", "prometheus"}
 """The fixtures that start a server: each test that uses one, by whatever way, is marked `services`."""
@@ -165,3 +166,10 @@ def prometheus(tmp_path: Path) -> Iterator[Callable[[list[str]], PrometheusServe
     """Starts a Prometheus that scrapes the given `host:port` targets each second."""
     with ExitStack() as stack:
         yield lambda targets: started(PrometheusServer(tmp_path / f"prometheus-{uuid.uuid4().hex[:6]}", targets), stack)
+
+
+@pytest.fixture
+def schema_registry() -> Iterator[SchemaRegistry]:
+    """A running schema registry of the test's own, empty, that fails on demand."""
+    with SchemaRegistry() as registry:
+        yield registry
