@@ -6,14 +6,22 @@ VENV := .venv
 VENV_TRAIN := .venv-train
 DEMO_OUT ?= demo-output
 PYTEST_ARGS ?=
+SERVICES_ARGS ?=
 
-.PHONY: help demo test test-train lint format docs docs-pages lock venv venv-runtime venv-train
+.PHONY: help demo services service-parts test test-train lint format docs docs-pages lock venv venv-runtime venv-train
 
 help: ## Say what can be made
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 15
 
 demo: venv-runtime ## A simulated night of ZTF and LSST alerts through the whole pipeline
 	@$(VENV)/bin/streamer demo --out $(DEMO_OUT)
+
+services: service-parts ## Kafka, a MongoDB-protocol server and Prometheus to play with (SERVICES_ARGS=--help)
+	@exec $(VENV)/bin/python -m scripts.services run $(SERVICES_ARGS)
+
+service-parts: venv ## What the servers are made of: Java, Maven, Prometheus, and jars in the user's cache
+	@scripts/system_packages.sh java=default-jre-headless mvn=maven prometheus=prometheus openssl=openssl
+	@$(VENV)/bin/python -m scripts.services fetch
 
 test: venv ## Everything that needs no torch
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadgroup $(PYTEST_ARGS)

@@ -1,9 +1,15 @@
 #!/usr/bin/env bash
-# Makes sure of system libraries, and of the Debian packages named as arguments.
+# Makes sure of system libraries, and of the Debian packages named as arguments; of program=package where the program
+# is missing.
 # Installs with apt when that is allowed (root); otherwise names the one command and goes on.
 set -euo pipefail
 
-wanted=("$@")
+wanted=()
+for argument in "$@"; do
+    if [[ $argument != *=* ]] || ! command -v "${argument%%=*}" >/dev/null; then
+        wanted+=("${argument#*=}")
+    fi
+done
 # LightGBM's wheel links to the system's OpenMP runtime.
 libraries=$(ldconfig -p 2>/dev/null || /sbin/ldconfig -p 2>/dev/null || true)
 if [ "$(uname -s)" = Linux ] && [[ $libraries != *libgomp.so.1* ]]; then

@@ -41,8 +41,8 @@ class KafkaServer(Server):
 
     `users`, passwords by name, asks for SASL with SCRAM-SHA-512; they are those given when the folder was first used.
     The first of them is the broker's own. `tls` encrypts, with a certificate of a maker of its own (`ca_file`).
-    `properties` override those of the broker. After a `kill` the next `start` takes 12 s: Kafka waits until it no longer
-    counts on the broker that is gone.
+    `properties` override those of the broker. After a `kill` the next `start` takes 12 s: Kafka waits until the broker
+    that is gone is given up.
     """
 
     name = "Kafka"

@@ -8,6 +8,7 @@ from scripts.services.process import Server
 from scripts.services.programs import class_path, java
 
 HERE = Path(__file__).resolve().parent
+POM = HERE / "mongodb_jars" / "pom.xml"
 
 
 class MongoServer(Server):
@@ -27,6 +28,6 @@ class MongoServer(Server):
     def command(self) -> list[str]:
         """Java, running the launcher's source as it is."""
         return [
-            *(java(), "-Xms64m", "-Xmx512m", "-cp", class_path(HERE / "mongodb_jars" / "pom.xml")),
+            *(java(), "-Xms64m", "-Xmx512m", "-cp", class_path(POM)),
             *(str(HERE / "MongoServer.java"), str(self.port), str(self.folder / "data.h2")),
         ]

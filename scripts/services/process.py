@@ -47,6 +47,7 @@ class Server(ABC):
         self.folder = folder.resolve()
         self.port = free_port() if port is None else port
         self.log = self.folder / "server.log"
+        self._start_byte = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._watcher: subprocess.Popen[bytes] | None = None
 
@@ -69,16 +70,21 @@ class Server(ABC):
         self.folder.mkdir(parents=True, exist_ok=True)
         command = self.command()
         with self.log.open("ab") as log:
-            start_byte = log.tell()
+            self._start_byte = log.tell()
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, start_new_session=True
             )
         self._watcher = _kill_with_me(self._process.pid)
         try:
-            self._wait(start_byte)
+            self._wait()
         except BaseException:
             self.stop()
             raise
+
+    def check(self) -> None:
+        """UserError with its log's end if the server ended by itself."""
+        if self._process is not None and self._process.poll() is not None:
+            raise UserError(f"{self.name} ended; its log {self._tail()}")
 
     def stop(self) -> None:
         """Asks the server to end, kills it if it does not; its data stay. Nothing happens when it is not running."""
@@ -111,25 +117,22 @@ class Server(ABC):
             self._watcher.communicate()
             self._watcher = None
 
-    def _wait(self, start_byte: int) -> None:
-        assert self._process is not None
+    def _wait(self) -> None:
         deadline = time.monotonic() + READY_TIMEOUT_S
-        while self.ready_line not in self._said(start_byte):
-            if self._process.poll() is not None:
-                raise UserError(f"{self.name} ended while it started; its log {self._tail(start_byte)}")
+        while self.ready_line not in self._said():
+            self.check()
             if time.monotonic() > deadline:
-                raise UserError(
-                    f"{self.name} was not ready within {READY_TIMEOUT_S:.0f} s; its log {self._tail(start_byte)}"
-                )
+                raise UserError(f"{self.name} was not ready within {READY_TIMEOUT_S:.0f} s; its log {self._tail()}")
             time.sleep(0.05)
 
-    def _said(self, start_byte: int) -> str:
+    def _said(self) -> str:
+        """What the log says since the server was last started."""
         with self.log.open("rb") as log:
-            log.seek(start_byte)
+            log.seek(self._start_byte)
             return log.read().decode(errors="replace")
 
-    def _tail(self, start_byte: int) -> str:
-        lines = self._said(start_byte).splitlines()[-TAIL_LINES:]
+    def _tail(self) -> str:
+        lines = self._said().splitlines()[-TAIL_LINES:]
         return f"({self.log}) ends:\n" + "\n".join(lines)
 
 

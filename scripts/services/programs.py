@@ -19,7 +19,7 @@ JAVA_VERSION = 17
 FETCH_TIMEOUT_S = 600
 """Bound on one run of Maven [s]: Kafka is 43 MB, seconds on a good line."""
 
-PACKAGES = {"java": "openjdk-17-jre-headless", "mvn": "maven", "prometheus": "prometheus", "openssl": "openssl"}
+PACKAGES = {"java": "default-jre-headless", "mvn": "maven", "prometheus": "prometheus", "openssl": "openssl"}
 """Debian's package of each program."""
 
 
@@ -58,7 +58,7 @@ def class_path(pom: Path) -> str:
     with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
-            _fetch(content, folder)
+            _fetch(pom.parent.name, content, folder)
     return f"{folder}/*"
 
 
@@ -67,12 +67,12 @@ def cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "transient-streamer"
 
 
-def _fetch(pom: bytes, folder: Path) -> None:
+def _fetch(name: str, pom: bytes, folder: Path) -> None:
     """Fetches into a folder beside it and renames that: `folder` is complete or absent."""
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         work = Path(scratch)
         (work / "pom.xml").write_bytes(pom)
-        command = [program("mvn"), "-q", "-B", "dependency:copy-dependencies"]
+        command = [program("mvn"), "-q", "-B", "-Dstyle.color=never", "dependency:copy-dependencies"]
         command += ["-DincludeScope=runtime", f"-DoutputDirectory={work / 'jars'}"]
         try:
             done = subprocess.run(
@@ -80,9 +80,11 @@ def _fetch(pom: bytes, folder: Path) -> None:
             )
         except subprocess.TimeoutExpired:
             raise UnavailableError(
-                f"Maven did not fetch the jars within {FETCH_TIMEOUT_S} s: check the network and try again"
+                f"Maven did not fetch the jars of {name} within {FETCH_TIMEOUT_S} s: check the network and try again"
             ) from None
         if done.returncode != 0:
-            errors = [line for line in done.stdout.splitlines() if line.startswith("[ERROR]")] or [done.stderr.strip()]
-            raise UnavailableError(f"Maven cannot fetch the jars of {folder.name}; it says: {errors[0]}")
+            said = [line.removeprefix("[ERROR] ") for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+            raise UnavailableError(
+                f"Maven cannot fetch the jars of {name}: {said[0] if said else 'it does not say why'}"
+            )
         (work / "jars").rename(folder)

@@ -28,10 +28,11 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from scripts.services import KafkaServer, MongoServer, PrometheusServer, UnavailableError
+from scripts.services.__main__ import fetch
 from scripts.services.process import Server
 from tests.services.registry import SchemaRegistry
 
-SERVERS = {"kafka", "mongodb_uri", "start_kafka", "start_mongodb", "prometheus"}
+SERVERS = {"service_parts", "kafka", "mongodb_uri", "start_kafka", "start_mongodb", "prometheus"}
 """The fixtures that start a server: each test that uses one, by whatever way, is marked `services`."""
 
 WAIT_S = 30.0
@@ -114,6 +115,15 @@ def started(server: S, stack: ExitStack) -> S:
     """The server, started until `stack` closes; the test skips where the machine lacks what the server is made of."""
     try:
         return stack.enter_context(server)
+    except UnavailableError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def service_parts() -> None:
+    """Skips where the machine lacks what `make services` starts."""
+    try:
+        fetch()
     except UnavailableError as error:
         pytest.skip(str(error))
 
