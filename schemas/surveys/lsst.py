@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from schemas.light_curve import (
     IntArray,
 )
 from schemas.packet import Packet
-from schemas.projection import RowArena, Rows
+from schemas.projection import Kind, RowArena, Rows
 from schemas.surveys.columns import (
     RowLayout,
     bands_of,
@@ -36,7 +38,7 @@ from schemas.surveys.columns import (
 )
 from schemas.surveys.projections import LSST_PROJECTION
 from schemas.surveys.reading import Problem, SurveyReader, find_problems
-from schemas.surveys.tables import LSST_VERSIONS, lsst_schema_id, survey_schema
+from schemas.surveys.tables import LSST_VERSIONS, Schema, lsst_schema_id, survey_schema
 from schemas.times import MJD_UNIX_EPOCH, SECONDS_PER_DAY, mjd_tai_from_utc
 
 _QUALITY_OF_FLAGS: dict[str, tuple[str, ...]] = {
@@ -58,41 +60,124 @@ _NOT_METADATA = frozenset(
     ).split()
 ) | frozenset(f"diaObject.{name}" for name in "diaObjectId validityStart nearbyObj1 nearbyObj2 nearbyObj3".split())
 
+_MEASURED = ("visit", "midpointMjdTai", "band", "psfFlux", "psfFluxErr")
+
+REQUIRED_FIELDS: frozenset[str] = frozenset(
+    [
+        *(f"diaSource.{name}" for name in ("diaSourceId", "ra", "dec", *_MEASURED)),
+        *(f"prvDiaSources.{name}" for name in ("diaSourceId", *_MEASURED)),
+        *(f"prvDiaForcedSources.{name}" for name in ("diaForcedSourceId", *_MEASURED)),
+        "diaObject.diaObjectId",
+    ]
+)
+"""What a writer schema must have: identity, time, position and brightness. Without one of them every alert of that
+schema would be refused, or be scored without its light curve."""
+
+_TYPES_OF_KIND: dict[Kind, frozenset[str]] = {
+    "float": frozenset({"null", "float", "double", "int", "long"}),
+    "int": frozenset({"null", "int", "long", "boolean"}),
+    "span": frozenset({"null", "string", "bytes"}),
+}
+
+_VERSION_IN_NAME = re.compile(r"lsst\.v(\d+)_(\d+)(?:\.|$)")
+_OLDEST_ID = lsst_schema_id(LSST_VERSIONS[0])
+
 
 class LsstSchemas:
-    """Writer schemas by the id in the bytes: our own tables, and a folder of `.avsc` files where one is given."""
+    """Writer schemas by the id in the bytes: our own tables, a folder of `.avsc` files, and what else is added."""
 
-    def __init__(self, folder: Path | None = None) -> None:
-        self._schemas: dict[int, dict[str, Any]] = {}
-        self._versions = {lsst_schema_id(version): version for version in LSST_VERSIONS}
+    def __init__(self, folder: Path | None = None, advice: str = "give a folder that holds its .avsc file") -> None:
+        """`advice` ends the sentence that says of a packet that its schema is not known."""
+        self._schemas: dict[int, Schema] = {}
+        self._tables = {lsst_schema_id(version): version for version in LSST_VERSIONS}
         self._folder = folder
+        self._advice = advice
 
-    def schema(self, schema_id: int) -> dict[str, Any]:
+    def schema(self, schema_id: int) -> Schema:
         """The schema with this id; PacketError `unknown_schema` where there is none."""
         if schema_id not in self._schemas:
             self._schemas[schema_id] = self._find(schema_id)
         return self._schemas[schema_id]
 
-    def _find(self, schema_id: int) -> dict[str, Any]:
+    def __contains__(self, schema_id: int) -> bool:
+        try:
+            self.schema(schema_id)
+        except PacketError:
+            return False
+        return True
+
+    def add(self, schema_id: int, schema: Schema) -> None:
+        """Takes one more writer schema."""
+        self._schemas[schema_id] = schema
+
+    def version(self, schema_id: int) -> str:
+        """The alert version of a known schema, as '11.2': as it names itself, else by its id, else 'id 7'."""
+        schema = self.schema(schema_id)
+        if named := _VERSION_IN_NAME.match(f"{schema.get('namespace', '')}.{schema['name']}".lstrip(".")):
+            return f"{named[1]}.{named[2]}"
+        return f"{schema_id // 100}.{schema_id % 100}" if schema_id >= _OLDEST_ID else f"id {schema_id}"
+
+    def _find(self, schema_id: int) -> Schema:
         major, minor = divmod(schema_id, 100)
         if self._folder is not None:
             resolved = self._folder / f"{schema_id}.avsc"
             split = self._folder / f"lsst.v{major}_{minor}.alert.avsc"
             try:
                 if resolved.is_file():
-                    loaded: dict[str, Any] = json.loads(resolved.read_text(encoding="utf-8"))
+                    loaded: Schema = json.loads(resolved.read_text(encoding="utf-8"))
                     return loaded
                 if split.is_file():
                     return dict(fastavro.schema.load_schema(str(split), _write_hint=False))
             except (ValueError, OSError, RecursionError, fastavro.schema.SchemaParseException) as error:
                 raise PacketError("unknown_schema", f"schema {schema_id} cannot be read: {error}") from None
-        if schema_id not in self._versions:
+        if schema_id not in self._tables:
             raise PacketError(
                 "unknown_schema",
-                f"no LSST schema has id {schema_id} (known: {', '.join(map(str, self._versions))}); "
-                f"give a folder holding {schema_id}.avsc",
+                f"no LSST schema has id {schema_id} (known: {', '.join(map(str, self._tables))}); {self._advice}",
             )
-        return survey_schema("lsst", self._versions[schema_id])
+        return survey_schema("lsst", self._tables[schema_id])
+
+
+def missing_fields(schema: Schema) -> list[str]:
+    """Which fields keep alerts of this writer schema from being read by name; empty where they can be.
+
+    Named are required fields that it does not have, and kept ones of a type that cannot be kept, with that type.
+    `schema` is a valid Avro record.
+    """
+    named: dict[str, Any] = {}
+    parsed = fastavro.parse_schema(schema, named)
+    missing = []
+    for table in LSST_PROJECTION.tables:
+        for name, kind in table.fields:
+            path = (*table.path, *name.split("."))
+            types = set(_types_at(parsed, path, named))
+            if not types and ".".join(path) in REQUIRED_FIELDS:
+                missing.append(".".join(path))
+            elif not types <= _TYPES_OF_KIND[kind]:
+                missing.append(f"{'.'.join(path)} (now {'|'.join(sorted(types))})")
+    return missing
+
+
+def _types_at(schema: Any, path: tuple[str, ...], named: dict[str, Any]) -> Iterator[str]:
+    """Avro types of what lies at `path` below a parsed schema, arrays looked into; none where nothing does."""
+    if isinstance(schema, list):
+        for branch in schema:
+            yield from _types_at(branch, path, named)
+    elif isinstance(schema, dict):
+        kind = schema["type"]
+        if not isinstance(kind, str) or kind in named:
+            yield from _types_at(kind, path, named)
+        elif not path:
+            yield kind
+        elif kind == "array":
+            yield from _types_at(schema["items"], path, named)
+        for field in schema.get("fields", ()):
+            if path and field["name"] == path[0]:
+                yield from _types_at(field["type"], path[1:], named)
+    elif schema in named:
+        yield from _types_at(named[schema], path, named)
+    elif not path:
+        yield schema
 
 
 class LsstReader(SurveyReader):
@@ -113,7 +198,8 @@ class LsstReader(SurveyReader):
         self, arena: RowArena, packets: list[Packet], schema_keys: list[str]
     ) -> tuple[AlertBatch, list[Problem | None]]:
         """The arena's columns as alerts; diaSourceId, time and position are required."""
-        return _normalise(arena, packets, [f"{int(key) // 100}.{int(key) % 100}" for key in schema_keys])
+        versions = {key: self._schemas.version(int(key)) for key in set(schema_keys)}
+        return _normalise(arena, packets, [versions[key] for key in schema_keys])
 
 
 def _normalise(arena: RowArena, packets: list[Packet], versions: list[str]) -> tuple[AlertBatch, list[Problem | None]]:
