@@ -70,7 +70,7 @@ class WorkerMetrics:
         self._make_metrics()
 
     def enter(self, state: WorkerState) -> None:
-        """Says what the worker is at; that all its partitions are parked it need not say."""
+        """Says what the worker is at. That it is running follows from `assigned`, that it is parked from `parked`."""
         self._state = state
 
     def batch(
@@ -96,6 +96,8 @@ class WorkerMetrics:
 
     def assigned(self, lanes: Collection[Lane]) -> None:
         """Takes the partitions that are the worker's from now on; what was known of others is forgotten."""
+        if self._state == "starting":
+            self._state = "running"
         self._assigned = frozenset(lanes)
         self._assigned_lanes.set(len(self._assigned))
         self.lag({lane: count for lane, count in self._lag.items() if lane in self._assigned})
