@@ -1,0 +1,158 @@
+"""Messages of our topics, from where to where a subscriber wants them, and how far the subscriber has come."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterable
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from streamer.client.beginning import LATEST_MS
+from streamer.kafka.cluster import Cluster, KafkaFailure, explain, reach
+
+log = logging.getLogger(__name__)
+
+ANSWER_TIMEOUT_S = 10.0
+"""Longest wait for one answer of the cluster at the start and when partitions are shared out [s]."""
+
+SUBSCRIBER_PAUSE_MS = 24 * 3_600_000
+"""A subscriber may think so long about one alert without losing its partitions [ms]."""
+
+HOPELESS = {
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+    KafkaError.SASL_AUTHENTICATION_FAILED,
+    KafkaError._AUTHENTICATION,
+}
+"""Errors that no waiting mends; of the others, the client recovers by itself."""
+
+Partition = tuple[str, int]
+"""Topic and number."""
+
+
+class Subscription:
+    """Read-committed messages of some topics, one after another.
+
+    With a group it goes on where the group stopped, shares the partitions with the group's other members, and commits
+    what `done_with` was told, within a second and at `close`. Without one it reads all partitions and leaves no trace.
+    `begin_ms` (see `beginning_ms`) holds where there is no position. With `until_end` it ends where the topics ended
+    when it was made.
+    """
+
+    def __init__(
+        self, cluster: Cluster, topics: Collection[str], group: str | None, begin_ms: int, until_end: bool
+    ) -> None:
+        """KafkaFailure where the cluster cannot be reached or lacks a topic."""
+        self._cluster, self._begin_ms = cluster, begin_ms
+        partitions = _partitions(cluster, topics)
+        self._consumer = Consumer(
+            cluster.client(
+                group_id=cluster.group_id(group or "no-group"),
+                enable_auto_commit=group is not None,
+                auto_commit_interval_ms=1_000,
+                enable_auto_offset_store=False,
+                auto_offset_reset="earliest",  # of a position that has expired
+                isolation_level="read_committed",
+                enable_partition_eof=True,  # an end may lie behind messages that are none: marks of transactions
+                max_poll_interval_ms=SUBSCRIBER_PAUSE_MS,
+                queued_max_messages_kbytes=16 * 1024,
+                fetch_wait_max_ms=100,
+            )
+        )
+        self._end = self._offsets(partitions, LATEST_MS) if until_end else {}
+        self._unread: set[Partition] | None = None
+        """Our partitions that are not read to their end; None until we have any."""
+        if group is None:
+            self._assign(self._consumer, _at(self._offsets(partitions, begin_ms)))
+        else:
+            self._consumer.subscribe(list(topics), on_assign=self._on_assign)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether all is read that was there at the start."""
+        return bool(self._end) and self._unread is not None and not self._unread
+
+    def next_message(self, timeout_s: float) -> Message | None:
+        """The next message; None when the time is over or an end is met. KafkaFailure where no waiting helps."""
+        message = self._consumer.poll(timeout_s)
+        if message is None:
+            return None
+        error, partition = message.error(), (message.topic() or "", message.partition() or 0)
+        if error is not None:
+            if error.code() == KafkaError._PARTITION_EOF:
+                self._read_to_end(partition)
+            elif error.fatal() or error.code() in HOPELESS:
+                raise KafkaFailure(explain(error, self._cluster))
+            return None
+        end, offset = self._end.get(partition), message.offset() or 0
+        if end is not None and offset + 1 >= end:
+            self._read_to_end(partition)
+            if offset >= end:
+                return None
+        return message
+
+    def done_with(self, message: Message) -> None:
+        """Says that the subscriber needs this message no more."""
+        try:
+            self._consumer.store_offsets(message)
+        except KafkaException as error:  # the partition went to another member, who gets the message once more
+            log.debug("the position behind %s is not ours any more: %s", coordinates(message), error)
+
+    def close(self) -> None:
+        """Commits the last position and lets go."""
+        self._consumer.close()
+
+    def _read_to_end(self, partition: Partition) -> None:
+        if self._end and self._unread is not None:
+            self._unread.discard(partition)
+            self._consumer.pause([TopicPartition(*partition)])
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        held = consumer.committed(partitions, timeout=ANSWER_TIMEOUT_S) if partitions else []
+        new = [(at.topic, at.partition) for at in held if at.offset < 0]
+        begun = _at(self._offsets(new, self._begin_ms))
+        self._assign(consumer, [at for at in held if at.offset >= 0] + begun)
+        if begun:
+            consumer.store_offsets(offsets=begun)  # so that a restart goes on here, though nothing was handed out
+
+    def _assign(self, consumer: Consumer, positions: list[TopicPartition]) -> None:
+        consumer.assign(positions)
+        ends = {(at.topic, at.partition): self._end.get((at.topic, at.partition), 0) for at in positions}
+        self._unread = {partition for partition, end in ends.items() if end}
+        for at in positions:
+            if self._end and at.offset >= ends[at.topic, at.partition]:
+                self._read_to_end((at.topic, at.partition))
+
+    def _offsets(self, partitions: Iterable[Partition], time_ms: int) -> dict[Partition, int]:
+        """The offset of the first message at or after a time, in each partition; the end where there is none."""
+        asked = [TopicPartition(topic, number, time_ms) for topic, number in partitions]
+        if not asked:
+            return {}
+        try:
+            found = self._consumer.offsets_for_times(asked, timeout=ANSWER_TIMEOUT_S)
+            none_later = [TopicPartition(at.topic, at.partition, LATEST_MS) for at in found if at.offset < 0]
+            if none_later:
+                found += self._consumer.offsets_for_times(none_later, timeout=ANSWER_TIMEOUT_S)
+        except KafkaException as error:
+            raise KafkaFailure(explain(error.args[0], self._cluster)) from None
+        return {(at.topic, at.partition): at.offset for at in found}
+
+
+def coordinates(message: Message) -> str:
+    """Where a message lies, for people."""
+    return f"{message.topic()}, partition {message.partition()}, offset {message.offset()}"
+
+
+def _at(offsets: dict[Partition, int]) -> list[TopicPartition]:
+    return [TopicPartition(topic, number, offset) for (topic, number), offset in offsets.items()]
+
+
+def _partitions(cluster: Cluster, topics: Collection[str]) -> list[Partition]:
+    known = reach(cluster, ANSWER_TIMEOUT_S).topics
+    for topic in topics:
+        if topic not in known:
+            raise KafkaFailure(
+                f"{cluster} has no topic {topic}: is the prefix right? `streamer topics create` makes it"
+            )
+    return [(topic, number) for topic in topics for number in known[topic].partitions]
