@@ -1,0 +1,268 @@
+"""Our topics, and the nightly ones of surveys: what they are called, how they must be, how they are made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from time import monotonic, sleep
+from typing import Any, Literal
+
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # they are documented
+    AdminClient,
+    ConfigResource,
+    NewPartitions,
+    NewTopic,
+    OffsetSpec,
+    ResourceType,
+)
+
+from streamer.kafka.cluster import Cluster, KafkaFailure, explain, reach
+
+ANSWER_TIMEOUT_S = 10.0
+"""Longest wait for one answer of a cluster [s]: it takes milliseconds where all is well."""
+
+MS_PER_DAY = 86_400_000
+"""[ms / d]"""
+
+_NO_LEADER = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART)
+"""What brokers say of a partition while they choose its leader."""
+
+COMPACTED_SEGMENT_MS = 600_000
+"""Age at which a compacted topic begins a new file [ms]. Only older ones are compacted, so readers read little more."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicPlan:
+    """How one of our topics must be."""
+
+    name: str
+    """Without the prefix."""
+    partitions: int
+    retention_d: int | None
+    """How long messages are kept [d]; None: the last one of each key, for ever."""
+    written_by: str
+    read_by: str
+
+    def config(self, message_max_bytes: int) -> dict[str, str]:
+        """The topic's properties, as Kafka names them."""
+        found = {"max.message.bytes": str(message_max_bytes), "compression.type": "producer"}
+        if self.retention_d is None:
+            return found | {"cleanup.policy": "compact", "segment.ms": str(COMPACTED_SEGMENT_MS)}
+        return found | {"cleanup.policy": "delete", "retention.ms": str(self.retention_d * MS_PER_DAY)}
+
+
+TOPICS = (
+    TopicPlan("scored", 12, 7, "workers", "subscribers, sinks, agents"),
+    TopicPlan("scored.restricted", 12, 7, "workers", "members"),
+    TopicPlan("embeddings", 12, 7, "workers", "the LanceDB sink"),
+    TopicPlan("embeddings.restricted", 12, 7, "workers", "members"),
+    TopicPlan("dead_letters", 3, 30, "workers", "operators"),
+    TopicPlan("status", 1, None, "workers", "`streamer status`"),
+    TopicPlan("rescore", 12, 7, "agents, people", "workers"),
+    TopicPlan("spectra", 6, 90, "people, agents", "agents"),
+    TopicPlan("context", 6, 90, "people, agents", "agents"),
+    TopicPlan("labels", 6, 90, "people, agents", "agents"),
+    TopicPlan("followup", 1, 90, "agents", "people, Grafana"),
+    TopicPlan("drift", 1, 90, "agents", "people, Grafana"),
+)
+"""Our topics."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """Names of our topics. A name that ends in `restricted` holds what rests on data that is not public."""
+
+    prefix: str
+
+    @property
+    def scored(self) -> str:
+        """Scored alerts."""
+        return f"{self.prefix}.scored"
+
+    @property
+    def scored_restricted(self) -> str:
+        """Scored alerts for members only."""
+        return f"{self.prefix}.scored.restricted"
+
+    @property
+    def embeddings(self) -> str:
+        """Embeddings of scored alerts."""
+        return f"{self.prefix}.embeddings"
+
+    @property
+    def embeddings_restricted(self) -> str:
+        """Embeddings for members only."""
+        return f"{self.prefix}.embeddings.restricted"
+
+    @property
+    def dead_letters(self) -> str:
+        """Messages that cannot be processed, with the reason."""
+        return f"{self.prefix}.dead_letters"
+
+    @property
+    def status(self) -> str:
+        """What each worker last said of itself."""
+        return f"{self.prefix}.status"
+
+    def positions(self, cluster: str, topic: str) -> str:
+        """The empty topic that stands for another cluster's: the group's positions are committed to it."""
+        return f"{self.prefix}.positions.{cluster}.{topic}"
+
+    def plans(self) -> dict[str, TopicPlan]:
+        """How each of our topics must be, by its full name."""
+        return {f"{self.prefix}.{plan.name}": plan for plan in TOPICS}
+
+
+@dataclass(frozen=True, slots=True)
+class TopicState:
+    """A topic as it is."""
+
+    name: str
+    state: Literal["there", "missing", "differs", "made"]
+    partitions: int = 0
+    messages: int = 0
+    """Offsets from the first that is kept to the end: marks of transactions count, compacted messages too."""
+    retention_ms: int | None = None
+    """How long messages are kept [ms]; None: the last one of each key, or for ever."""
+    differences: tuple[str, ...] = ()
+    """What is not as it must be, each `what: is, expected`."""
+
+
+def nights(pattern: str, today: date, back: int, ahead: int) -> list[str]:
+    """The pattern with `{date}` as YYYYMMDD for each night from `back` before today to `ahead` after, in order.
+
+    A pattern without `{date}` is one plain name.
+    """
+    if "{date}" not in pattern:
+        return [pattern]
+    days = (today + timedelta(days=offset) for offset in range(-back, ahead + 1))
+    return [pattern.replace("{date}", f"{day:%Y%m%d}") for day in days]
+
+
+def show(cluster: Cluster, plans: Mapping[str, TopicPlan | None]) -> list[TopicState]:
+    """How the named topics are, beside their plans where they have one; KafkaFailure where that cannot be asked."""
+    known = reach(cluster, ANSWER_TIMEOUT_S).topics
+    there = {name: len(known[name].partitions) for name in plans if name in known and known[name].error is None}
+    admin = AdminClient(cluster.client())
+    try:
+        configs = _configs(admin, there)
+        messages = _messages(admin, there)
+    except KafkaException as failed:
+        raise KafkaFailure(explain(failed.args[0], cluster)) from None
+    return [
+        _state(name, plan, there[name], configs[name], messages[name], cluster.message_max_bytes)
+        if name in there
+        else TopicState(name, "missing")
+        for name, plan in plans.items()
+    ]
+
+
+def create(cluster: Cluster, topics: Topics, replication: int) -> list[TopicState]:
+    """Makes those of our topics that are missing; what is there stays as it is, and what differs is told.
+
+    `replication` is the number of copies, on as many brokers. KafkaFailure where a topic cannot be made.
+    """
+    plans = topics.plans()
+    states = show(cluster, plans)
+    missing = [state.name for state in states if state.state == "missing"]
+    made = make(cluster, {name: plans[name] for name in missing}, replication)
+    return [made.get(state.name, state) for state in states]
+
+
+def make(cluster: Cluster, plans: Mapping[str, TopicPlan], replication: int) -> dict[str, TopicState]:
+    """Makes topics, by full name; one that somebody made meanwhile counts as made. KafkaFailure where it cannot be."""
+    if not plans:
+        return {}
+    wanted = [
+        NewTopic(name, plan.partitions, replication, config=plan.config(cluster.message_max_bytes))
+        for name, plan in plans.items()
+    ]
+    admin = AdminClient(cluster.client())  # must outlive its answers
+    futures = admin.create_topics(wanted, operation_timeout=ANSWER_TIMEOUT_S)
+    made: dict[str, TopicState] = {}
+    for name, plan in plans.items():
+        try:
+            _is_done(futures[name], KafkaError.TOPIC_ALREADY_EXISTS)
+        except KafkaException as failed:
+            raise KafkaFailure(f"the topic {name} cannot be made: {explain(failed.args[0], cluster)}") from None
+        retention_ms = None if plan.retention_d is None else plan.retention_d * MS_PER_DAY
+        made[name] = TopicState(name, "made", plan.partitions, 0, retention_ms)
+    return made
+
+
+def make_positions(admin: AdminClient, name: str, partitions: int) -> None:
+    """Makes the topic that stands for another cluster's, or gives it more partitions when that has grown.
+
+    `admin` is one of the home cluster. KafkaException where it cannot be done.
+    """
+    if _is_done(admin.create_topics([NewTopic(name, partitions)])[name], KafkaError.TOPIC_ALREADY_EXISTS):
+        return
+    known = admin.list_topics(name, timeout=ANSWER_TIMEOUT_S).topics[name]
+    if len(known.partitions) < partitions:
+        _is_done(admin.create_partitions([NewPartitions(name, partitions)])[name], KafkaError.INVALID_PARTITIONS)
+
+
+def _is_done(future: Future[Any], faster: int) -> bool:
+    """True when the cluster has done it; False with the error `faster`: somebody was. KafkaException otherwise."""
+    try:
+        future.result(2 * ANSWER_TIMEOUT_S)
+    except KafkaException as failed:
+        if failed.args[0].code() != faster:
+            raise
+        return False
+    return True
+
+
+def _configs(admin: AdminClient, names: Mapping[str, int]) -> dict[str, dict[str, str]]:
+    """The properties of topics; KafkaException where they cannot be asked."""
+    if not names:
+        return {}
+    asked = admin.describe_configs([ConfigResource(ResourceType.TOPIC, name) for name in names])
+    return {
+        resource.name: {key: entry.value for key, entry in future.result(ANSWER_TIMEOUT_S).items()}
+        for resource, future in asked.items()
+    }
+
+
+def _messages(admin: AdminClient, partitions: Mapping[str, int]) -> dict[str, int]:
+    """Offsets between beginning and end of topics; KafkaException where they cannot be asked."""
+    counts = dict.fromkeys(partitions, 0)
+    lanes = [TopicPartition(name, index) for name, count in partitions.items() for index in range(count)]
+    for sign, spec in ((-1, OffsetSpec.earliest()), (1, OffsetSpec.latest())):  # type: ignore[no-untyped-call]
+        for name, offset in _offsets(admin, dict.fromkeys(lanes, spec)):
+            counts[name] += sign * offset
+    return counts
+
+
+def _offsets(admin: AdminClient, wanted: dict[TopicPartition, Any]) -> Iterator[tuple[str, int]]:
+    """(topic, offset) for each partition; waits for leaders that are being chosen, as they are when a topic is new."""
+    until = monotonic() + ANSWER_TIMEOUT_S
+    while wanted:
+        again: dict[TopicPartition, Any] = {}
+        for lane, future in admin.list_offsets(wanted).items():
+            try:
+                yield lane.topic, future.result(ANSWER_TIMEOUT_S).offset
+            except KafkaException as failed:
+                if failed.args[0].code() not in _NO_LEADER or monotonic() > until:
+                    raise
+                again[lane] = wanted[lane]
+        wanted = again
+        sleep(0.1 if again else 0.0)
+
+
+def _state(
+    name: str, plan: TopicPlan | None, partitions: int, config: Mapping[str, str], messages: int, message_max_bytes: int
+) -> TopicState:
+    wanted = {} if plan is None else plan.config(message_max_bytes)
+    differences = [
+        f"{key}: {config.get(key)}, expected {value}" for key, value in wanted.items() if config.get(key) != value
+    ]
+    if plan is not None and partitions != plan.partitions:
+        differences.insert(0, f"partitions: {partitions}, expected {plan.partitions}")
+    keeps_all = config.get("cleanup.policy") == "compact" or config.get("retention.ms") == "-1"
+    retention_ms = None if keeps_all else int(config.get("retention.ms", "0"))
+    state = TopicState(name, "there", partitions, messages, retention_ms)
+    return replace(state, state="differs", differences=tuple(differences)) if differences else state
