@@ -104,7 +104,8 @@ def rewritten(payload: bytes, schema_id: int, schema: Schema, renamed: dict[str,
 def assert_same_alert(read: AlertBatch, expected: AlertBatch) -> None:
     assert read.alert_id.tolist() == expected.alert_id.tolist()
     assert read.object_id == expected.object_id
-    np.testing.assert_array_equal(read.rows, expected.rows)
+    for name in expected.rows.dtype.names or ():  # one by one: as a record, a NaN equals none
+        np.testing.assert_array_equal(read.rows[name], expected.rows[name])
     kept = [read.metadata_names.index(name) for name in expected.metadata_names]
     np.testing.assert_array_equal(read.metadata[:, kept], expected.metadata)
     assert [list(map(bytes, stamps)) for stamps in read.cutouts] == [
