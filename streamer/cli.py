@@ -164,6 +164,52 @@ def check_config_command(
     raise typer.Exit(code)
 
 
+@app.command("run")
+def run_command(
+    config: Config = None,
+    workers: Annotated[int, typer.Option("--workers", metavar="N", min=1, max=256, help="Workers on this host.")] = 1,
+) -> None:
+    """Score alerts as they come, until stopped.
+
+    Workers share the configured topics with all others of the deployment, on any number of hosts. Exit codes: 0 stopped,
+    2 configuration, 3 another service has this host's place, 4 too many dead letters.
+    """
+    from streamer.commands.run import run_service
+
+    raise typer.Exit(run_service(_settings(config), workers, config))
+
+
+@app.command("worker", hidden=True)
+def worker_command(
+    index: Annotated[int, typer.Option("--index", metavar="N", min=0, help="Which of this host's workers it is.")],
+    config: Config = None,
+) -> None:
+    """Be one worker of `streamer run`, which starts it."""
+    from streamer.commands.run import run_worker
+
+    raise typer.Exit(run_worker(_settings(config), index))
+
+
+@app.command()
+def status(
+    config: Config = None,
+    as_json: AsJson = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Ask anew every 2 s, until Ctrl-C.")] = False,
+) -> None:
+    """Say how a running deployment does: workers, rates, latencies, lag, outcomes, errors, models and stores.
+
+    Exit codes: 0 all is well; 1 something is wrong (no worker, a silent one, partitions that wait, too many dead
+    letters); 2 the home cluster cannot be asked.
+    """
+    from streamer.commands.status import run_status, watch_status
+
+    if watch and as_json:
+        raise UserError("--watch is for people and --json for programs: give one of them")
+    if watch:
+        watch_status(_settings(config))
+    raise typer.Exit(0 if run_status(_settings(config), as_json) else 1)
+
+
 def _settings(config: Path | None) -> Settings:
     """The configuration's settings, or the defaults."""
     from streamer.settings import Settings, SettingsError, load_settings

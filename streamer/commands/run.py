@@ -1,0 +1,113 @@
+"""`streamer run`: the always-on service, and `streamer worker`, which is one of its processes."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+
+from streamer.errors import ConfigurationError, UserError
+from streamer.service import open_worker, slot_name
+from streamer.settings import Settings
+from streamer.sinks.transactions import SlotTaken
+from streamer.supervisor import LIFELINE, Ended, Supervisor, worker_command
+from streamer.worker import TooManyDeadLetters
+
+log = logging.getLogger("streamer")
+
+
+def run_service(settings: Settings, workers: int, config: Path | None) -> int:
+    """Runs the workers of this host until told to stop; the exit code. ConfigurationError where they cannot work."""
+    check_service(settings, workers)
+    log_to_stderr(settings.deployment)
+    arguments = [] if config is None else ["--config", str(config)]
+    with _only_one(settings):
+        log.info("%d workers start; Ctrl-C or SIGTERM ends them", workers)
+        return Supervisor(lambda index: worker_command(index, arguments), workers).run()
+
+
+def check_service(settings: Settings, workers: int) -> None:
+    """ConfigurationError where the settings are fine by themselves, but not for a service of so many workers."""
+    if not settings.streams:
+        raise ConfigurationError(
+            "the configuration names no topics to score: add, for example, `streams: [{topics: [lsst-alerts-v11]}]`"
+        )
+    if settings.state.store == "sqlite" and workers > 1:
+        raise ConfigurationError(
+            "the sqlite store serves one worker: set `state: {store: mongodb}`, or run with --workers 1"
+        )
+
+
+def run_worker(settings: Settings, index: int) -> int:
+    """Works as one of the service's processes until SIGTERM; the exit code says why it ended."""
+    slot = slot_name(settings, index)
+    log_to_stderr(slot)
+    _end_with_supervisor()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor gets it too, and tells us
+    stops: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, frame: stops.append(number))
+    try:
+        with open_worker(settings, index, lambda: bool(stops)) as worker:
+            worker.run(lambda: bool(stops))
+    except ConfigurationError as error:
+        log.error("%s", error)
+        return Ended.CONFIGURATION
+    except SlotTaken as error:
+        log.error("%s", error)
+        return Ended.SLOT_TAKEN
+    except TooManyDeadLetters as error:
+        log.error("%s", error)
+        return Ended.DEAD_LETTERS
+    except UserError as error:
+        log.error("%s", error)
+        return Ended.START_AGAIN
+    return Ended.STOPPED
+
+
+def log_to_stderr(name: str) -> None:
+    """Lines of time, level, who says it and what."""
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format=f"%(asctime)s %(levelname)s {name}: %(message)s", force=True
+    )
+
+
+@contextmanager
+def _only_one(settings: Settings) -> Iterator[None]:
+    """Holds this host's place in the deployment; UserError where another service of this machine has it."""
+    place = slot_name(settings, 0).rpartition("-")[0]
+    file = Path(tempfile.gettempdir()) / f"transient-streamer-{settings.deployment}-{place}.lock"
+    lock = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            owner = os.read(lock, 20).decode("ascii", "replace").strip() or "?"
+            raise UserError(
+                f"the deployment {settings.deployment} runs on this host already (process {owner}): stop it, or give "
+                "this one a `host:` or a `deployment:` of its own"
+            ) from None
+        os.ftruncate(lock, 0)
+        os.write(lock, str(os.getpid()).encode("ascii"))
+        yield
+    finally:
+        os.close(lock)
+
+
+def _end_with_supervisor() -> None:
+    """Ends this process at once when its supervisor is gone, however it went."""
+    held = os.environ.get(LIFELINE)
+    if held is None:
+        return
+
+    def wait() -> None:
+        os.read(int(held), 1)
+        os._exit(Ended.START_AGAIN)
+
+    Thread(target=wait, name="lifeline", daemon=True).start()

@@ -1,0 +1,204 @@
+"""Builds a worker of the always-on service from the settings; they stop here, as in the factory."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from time import monotonic, sleep
+from typing import TypeVar
+
+from schemas.assembling import warm_up as warm_up_assembling
+from schemas.messages import ContainerEncoder, FramedEncoder
+from schemas.projection import warm_up as warm_up_decoder
+from schemas.surveys.lsst import LsstSchemas
+from schemas.wire import DEAD_LETTER, EMBEDDING, SCORED_ALERT, schema_text
+from streamer.errors import UserError
+from streamer.factory import BYTES_PER_MB, build_pipeline, load_classifier, open_clusters, open_registry, password_of
+from streamer.health import Health, HealthServer, metrics_url
+from streamer.kafka.cluster import Cluster, Unreachable, reach
+from streamer.kafka.topics import Topics, create
+from streamer.metrics import WorkerMetrics
+from streamer.settings import Settings
+from streamer.settings.service import HOME, StreamSettings
+from streamer.sinks.kafka import Encoder, KafkaDeadLetterSink, KafkaSink
+from streamer.sinks.transactions import Transactions
+from streamer.sources.kafka import KafkaSource, Stream
+from streamer.sources.schema_gate import SchemaGate, advice
+from streamer.state.mongodb import MongodbObjectStore
+from streamer.state.mongodb_database import Retention
+from streamer.state.sqlite import SqliteObjectStore
+from streamer.state.store import ObjectStore, StoreAway
+from streamer.worker import DeadLetterLimit, Worker
+
+log = logging.getLogger(__name__)
+
+SOFTWARE = "transient-streamer"
+"""Name of the distribution, for its version."""
+
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 15.0
+"""What is away at the start is asked again after the first wait, each time after twice the last one [s]."""
+
+SAID_AGAIN_S = 60.0
+"""While something is away, that is said this often [s]."""
+
+REACH_S = 10.0
+"""A cluster that has not answered after this time is away [s]."""
+
+STORE_TIMEOUT_S = 5.0
+"""A database that has not answered after this time is away [s]."""
+
+T = TypeVar("T")
+
+
+class Stopped(UserError):  # noqa: N818  (no error: the caller asked for it)
+    """The worker was told to stop before it could begin."""
+
+
+def slot_name(settings: Settings, index: int) -> str:
+    """The worker's name within its deployment, the same after every restart."""
+    return f"{settings.host or socket.gethostname()}-{index}"
+
+
+@contextmanager
+def open_worker(settings: Settings, index: int, is_stopping: Callable[[], bool]) -> Iterator[Worker]:
+    """A worker, warm and connected; what is away is waited for, while its health says so.
+
+    ConfigurationError where the settings ask for what cannot be had; another UserError where a new start may help.
+    """
+    slot = slot_name(settings, index)
+    with ExitStack() as stack:
+        classifier = load_classifier(settings)
+        address, port = settings.metrics.address, settings.metrics.port + index
+        metrics = WorkerMetrics(
+            deployment=settings.deployment,
+            slot=slot,
+            host=settings.host or socket.gethostname(),
+            software=version(SOFTWARE),
+            model=classifier.name,
+            model_version=classifier.version,
+            bundle_hash=classifier.bundle_hash,
+            store=settings.state.store,
+            metrics_url=metrics_url(address, port, socket.gethostname()),
+        )
+        health = Health(("models", "store", "assigned"))
+        server = HealthServer(address, port, metrics.registry, health)
+        server.start()
+        stack.callback(server.stop)
+        warm_up_decoder()
+        warm_up_assembling()
+        health.ready("models", True)
+
+        def patiently(ask: Callable[[], T]) -> T:
+            return wait_for(ask, health, metrics, is_stopping)
+
+        clusters = open_clusters(settings)
+        home = clusters[HOME]
+        topics = Topics(settings.kafka.topic_prefix)
+        patiently(lambda: reach(home, REACH_S))
+        patiently(lambda: create(home, topics, settings.kafka.replication_factor))
+        store = patiently(lambda: open_store(settings))
+        stack.callback(store.close)
+        health.ready("store", True)
+        registry = open_registry(settings.lsst_registry)
+        if registry is not None:
+            stack.callback(registry.close)
+        schemas = LsstSchemas(advice=advice(registry))
+        source = KafkaSource(
+            home,
+            [_stream(stream, clusters) for stream in settings.streams],
+            topics,
+            settings.deployment,
+            slot,
+            settings.kafka.session_timeout_s,
+            settings.kafka.fetch_max_mb * BYTES_PER_MB,
+            SchemaGate(schemas, registry),
+        )
+        stack.callback(source.close)
+        transactions = Transactions(home, f"{settings.deployment}.{slot}", settings.kafka.transaction_timeout_s)
+        stack.callback(transactions.close)
+        patiently(transactions.open)
+        scored, embeddings, letters = _encoders(settings, topics)
+        pipeline = build_pipeline(
+            settings,
+            store,
+            [KafkaSink(transactions.send, topics, scored, embeddings)],
+            KafkaDeadLetterSink(transactions.send, topics, letters, home.message_max_bytes),
+            schemas,
+            classifier,
+        )
+        limit = DeadLetterLimit(settings.dead_letters.max_fraction, settings.dead_letters.window_alerts)
+        yield Worker(
+            source,
+            pipeline,
+            transactions,
+            metrics,
+            health,
+            limit,
+            topics,
+            slot,
+            settings.batch.max_alerts,
+            settings.batch.max_wait_ms / 1000,
+        )
+
+
+def wait_for(ask: Callable[[], T], health: Health, metrics: WorkerMetrics, is_stopping: Callable[[], bool]) -> T:
+    """What `ask` gives once its dependency answers; says what is waited for, and stays alive meanwhile."""
+    wait_s, said = FIRST_WAIT_S, -SAID_AGAIN_S
+    while True:
+        try:
+            return ask()
+        except (Unreachable, StoreAway) as error:
+            metrics.failed("away", str(error))
+            if monotonic() - said >= SAID_AGAIN_S:
+                said = monotonic()
+                log.warning("%s; waiting for it", error)
+        until = monotonic() + wait_s
+        while monotonic() < until:
+            health.polled()
+            if is_stopping():
+                raise Stopped("stopped while waiting")
+            sleep(0.1)
+        wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+
+
+def open_store(settings: Settings) -> ObjectStore:
+    """The object store of the service; StoreAway where it does not answer now."""
+    state = settings.state
+    if state.store == "sqlite":
+        return SqliteObjectStore(Path(state.folder), state.cutouts_max_mb * BYTES_PER_MB)
+    return MongodbObjectStore(
+        state.mongodb.uri,
+        state.mongodb.database,
+        username=state.mongodb.username,
+        password=password_of(state.mongodb),
+        retention=Retention(state.seen_days, state.alerts_days, state.light_curves_days, state.cutouts_days),
+        timeout_s=STORE_TIMEOUT_S,
+    )
+
+
+def _stream(settings: StreamSettings, clusters: Mapping[str, Cluster]) -> Stream:
+    return Stream(
+        clusters[settings.cluster], settings.topics, settings.start_at, settings.nights_back, settings.nights_ahead
+    )
+
+
+def _encoders(settings: Settings, topics: Topics) -> tuple[Encoder, Encoder, Encoder]:
+    """Writers of scores, embeddings and dead letters: containers, or frames where a registry is configured."""
+    registry = open_registry(settings.kafka.registry)
+    if registry is None:
+        return ContainerEncoder(SCORED_ALERT), ContainerEncoder(EMBEDDING), ContainerEncoder(DEAD_LETTER)
+
+    def framed(schema: str, *names: str) -> FramedEncoder:
+        ids = [registry.register(f"{name}-value", schema_text(schema)) for name in names]
+        return FramedEncoder(schema, ids[0])
+
+    with registry:
+        return (
+            framed(SCORED_ALERT, topics.scored, topics.scored_restricted),
+            framed(EMBEDDING, topics.embeddings, topics.embeddings_restricted),
+            framed(DEAD_LETTER, topics.dead_letters),
+        )

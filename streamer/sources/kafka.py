@@ -1,0 +1,331 @@
+"""Alerts from Kafka: topics of any number of clusters, shared out among the workers of one group."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import monotonic, time
+from typing import Any, Literal, NamedTuple, Protocol
+
+from confluent_kafka import KafkaException, Message, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from schemas.packet import Coordinates, Packet
+from streamer.kafka.cluster import Cluster
+from streamer.kafka.lane import Lane
+from streamer.kafka.topics import Topics, make_positions, nights
+from streamer.sources.fetcher import Fetcher
+from streamer.sources.membership import HomePartition, Membership
+
+log = logging.getLogger(__name__)
+
+BATCH_MAX_BYTES = 64 * 2**20
+"""A batch ends when its packets reach this size, whatever their number [byte]."""
+
+SLICE = 32
+"""Messages taken at once: what a batch can go over its bytes by [messages]."""
+
+IDLE_S = 0.2
+"""Longest wait of a poll that finds nothing [s]."""
+
+REFRESH_S = 20.0
+"""Topics are looked for anew after this time: nights begin, topics are made [s]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Topics of one cluster that are to be scored."""
+
+    cluster: Cluster
+    topics: tuple[str, ...]
+    """Names; `{date}` stands for each night of the window."""
+    start_at: Literal["earliest", "latest"]
+    """Where a partition begins that this deployment has never read."""
+    nights_back: int
+    nights_ahead: int
+
+
+class Gate(Protocol):
+    """Says which packets cannot go on yet."""
+
+    def check(self, payload: bytes) -> str | None:
+        """Why a packet must wait; None where it need not."""
+        ...
+
+
+class _Parked(NamedTuple):
+    """A lane that waits at a packet."""
+
+    offset: int
+    payload: bytes
+    reason: str
+
+
+class _Batch:
+    """Packets up to a number and to `BATCH_MAX_BYTES`."""
+
+    def __init__(self, max_alerts: int) -> None:
+        self.packets: list[Packet] = []
+        self._max_alerts = max_alerts
+        self._bytes = 0
+
+    def add(self, packet: Packet) -> None:
+        self.packets.append(packet)
+        self._bytes += len(packet.payload)
+
+    @property
+    def room(self) -> int:
+        """So many more packets fit in, by number."""
+        return self._max_alerts - len(self.packets)
+
+    @property
+    def is_full(self) -> bool:
+        return self.room <= 0 or self._bytes >= BATCH_MAX_BYTES
+
+
+class KafkaSource:
+    """Hands out batches of packets, and knows the positions that stand behind them.
+
+    Nothing is committed here: `positions` of a batch and `proof` go into the transaction that carries its scores.
+    """
+
+    def __init__(
+        self,
+        home: Cluster,
+        streams: Sequence[Stream],
+        topics: Topics,
+        group: str,
+        slot: str,
+        session_timeout_s: float,
+        fetch_max_bytes: int,
+        gate: Gate,
+    ) -> None:
+        self._home, self._streams, self._topics, self._gate = home, streams, topics, gate
+        self._membership = Membership(home, group, slot, session_timeout_s, self._gain, self._lose)
+        clusters = {stream.cluster.name: stream.cluster for stream in streams}
+        self._fetchers = {name: Fetcher(cluster, group, fetch_max_bytes) for name, cluster in clusters.items()}
+        self._admin = AdminClient(home.client())
+        self._start_at: dict[tuple[str, str], str] = {}
+        """Where new partitions of (cluster, topic) begin."""
+        self._behind: dict[str, Lane] = {}
+        """Cluster and topic (as a lane of partition 0) that a topic of the home cluster stands for."""
+        self._next: dict[Lane, int] = {}
+        """The next offset of each of our lanes: behind what was handed out."""
+        self._started: dict[Lane, int] = {}
+        """Positions of lanes that had none; they are committed with the next batch."""
+        self._parked: dict[Lane, _Parked] = {}
+        self._lost: set[Lane] = set()
+        self._gained: dict[Lane, int | None] = {}
+        """Lanes that were given to us, with their positions, and are not fetched from yet."""
+        self._refreshed = -REFRESH_S
+        self.missing: list[str] = []
+        """What was configured and is not there, or cannot be asked: for people."""
+
+    @property
+    def lanes(self) -> Collection[Lane]:
+        """The partitions that are ours."""
+        return self._next.keys()
+
+    @property
+    def parked(self) -> Mapping[Lane, str]:
+        """The partitions that wait, and why."""
+        return {lane: parked.reason for lane, parked in self._parked.items()}
+
+    @property
+    def proof(self) -> Any:
+        """The membership under which the batch in hand was fetched, for its transaction."""
+        return self._membership.proof
+
+    def poll(self, max_alerts: int, max_wait_s: float) -> list[Packet]:
+        """The next batch: full, or what came within `max_wait_s` of its first packet; empty after a short wait."""
+        self.keep_alive()
+        self._lost.clear()
+        self._release_parked()
+        batch = _Batch(max_alerts)
+        until = monotonic() + IDLE_S
+        while not batch.is_full and (left := until - monotonic()) > 0:
+            had = len(batch.packets)
+            came = [self._take(fetcher, batch, SLICE, 0.0) for fetcher in self._fetchers.values()]
+            if not any(came):
+                self._wait(batch, left)
+            if batch.packets and not had:
+                until = monotonic() + max_wait_s
+        return batch.packets
+
+    def positions(self, packets: Sequence[Packet]) -> list[TopicPartition]:
+        """The positions behind these packets, and of lanes begun, as partitions of the home cluster."""
+        reached = dict(self._started)
+        for packet in packets:
+            at = packet.coordinates
+            lane = Lane(at.origin, at.stream, at.partition)
+            reached[lane] = max(reached.get(lane, 0), at.offset + 1)
+        return [TopicPartition(self._stand_in(lane), lane.partition, offset) for lane, offset in reached.items()]
+
+    def committed(self) -> None:
+        """To be said when `positions` are lasting."""
+        self._started.clear()
+
+    def keep(self, packets: Sequence[Packet]) -> list[Packet]:
+        """Those of the packets in hand whose lanes were ours all the time: others belong to someone else now."""
+        return [packet for packet in packets if self._lane_of(packet) not in self._lost]
+
+    def keep_alive(self, timeout_s: float = 0.0) -> None:
+        """Takes part in the group's life, and looks for new topics when it is time."""
+        if monotonic() - self._refreshed >= REFRESH_S:
+            self._refresh()
+        self._membership.poll(timeout_s)
+        if self._gained:
+            self._begin_gained()
+
+    def lag(self) -> dict[Lane, int]:
+        """Messages that wait in each lane, as far as is known."""
+        ends = {lane: self._fetchers[lane.cluster].known_end(lane) for lane in self._next}
+        return {lane: max(ends[lane] - offset, 0) for lane, offset in self._next.items() if ends[lane] >= 0}
+
+    def close(self) -> None:
+        """Leaves the group and the clusters."""
+        self._membership.close()
+        for fetcher in self._fetchers.values():
+            fetcher.close()
+
+    def _take(self, fetcher: Fetcher, batch: _Batch, count: int, timeout_s: float) -> bool:
+        """Adds what up to `count` messages hold to the batch; whether there was any message."""
+        fetched = fetcher.fetch(min(count, batch.room), timeout_s)
+        for lane in fetched.expired:
+            self._start_again(fetcher, lane)
+        for message in fetched.messages:
+            packet = self._packet(fetcher.cluster.name, message)
+            if packet is not None:
+                batch.add(packet)
+        return bool(fetched.messages)
+
+    def _wait(self, batch: _Batch, timeout_s: float) -> None:
+        """Waits for a message of any cluster."""
+        for fetcher in self._fetchers.values():
+            if self._take(fetcher, batch, 1, timeout_s / len(self._fetchers)):
+                return
+
+    def _packet(self, cluster: str, message: Message) -> Packet | None:
+        """The message as a packet; None where its lane waits, or begins to."""
+        at = Coordinates(cluster, message.topic() or "", message.partition() or 0, message.offset() or 0)
+        lane = Lane(at.origin, at.stream, at.partition)
+        if lane in self._parked:
+            return None
+        payload = message.value() or b""
+        reason = self._gate.check(payload)
+        if reason is not None:
+            self._fetchers[cluster].drop([lane])
+            self._parked[lane] = _Parked(at.offset, payload, reason)
+            log.warning("%s waits at offset %d: %s", lane, at.offset, reason)
+            return None
+        self._next[lane] = at.offset + 1
+        _, published_ms = message.timestamp()
+        return Packet(at, payload, time(), published_ms / 1000 if published_ms > 0 else None)
+
+    def _release_parked(self) -> None:
+        for lane, parked in list(self._parked.items()):
+            reason = self._gate.check(parked.payload)
+            if reason is None:
+                del self._parked[lane]
+                self._fetchers[lane.cluster].add({lane: parked.offset})
+                log.warning("%s goes on at offset %d", lane, parked.offset)
+            elif reason != parked.reason:
+                self._parked[lane] = parked._replace(reason=reason)
+
+    def _start_again(self, fetcher: Fetcher, lane: Lane) -> None:
+        """Goes on where a lane begins now: what lay between is gone from the topic, and that is said loudly."""
+        if lane not in self._next:
+            return
+        low, high = fetcher.ends(lane)
+        held = self._next[lane]
+        offset = low if held < low else high
+        log.error(
+            "%s: offset %d is no more (the topic holds %d to %d): goes on at %d. Messages between were deleted before "
+            "they were read, or the topic was made anew",
+            lane,
+            held,
+            low,
+            high,
+            offset,
+        )
+        fetcher.drop([lane])
+        self._next[lane] = self._started[lane] = offset
+        fetcher.add({lane: offset})
+
+    def _gain(self, positions: Mapping[HomePartition, int | None]) -> None:
+        """Notes partitions of the group's topics that were given to us."""
+        for (name, partition), position in positions.items():
+            if name in self._behind:
+                self._gained[self._behind[name]._replace(partition=partition)] = position
+
+    def _lose(self, partitions: Collection[HomePartition]) -> None:
+        """Lets go of partitions of the group's topics."""
+        for name, partition in partitions:
+            if name in self._behind:
+                lane = self._behind[name]._replace(partition=partition)
+                self._lost.add(lane)
+                self._fetchers[lane.cluster].drop([lane])
+                for known in (self._gained, self._next, self._started, self._parked):
+                    known.pop(lane, None)
+
+    def _begin_gained(self) -> None:
+        """Fetches from lanes that were given to us; one whose cluster is away stays for the next time."""
+        for lane, position in list(self._gained.items()):
+            fetcher = self._fetchers[lane.cluster]
+            if position is None:
+                try:
+                    low, high = fetcher.ends(lane)
+                except KafkaException:
+                    continue
+                position = low if self._start_at[lane.cluster, lane.topic] == "earliest" else high
+                self._started[lane] = position
+            self._next[lane] = position
+            fetcher.add({lane: position})
+            del self._gained[lane]
+
+    def _refresh(self) -> None:
+        """Subscribes to the topics that are there now; what is missing is waited for, and said once."""
+        self._refreshed = monotonic()
+        today = datetime.now(UTC).date()
+        missing: list[str] = []
+        wanted: set[str] = set()
+        for stream in self._streams:
+            name = stream.cluster.name
+            try:
+                there = self._fetchers[name].partitions()
+            except KafkaException:
+                missing.append(f"the cluster {name} ({stream.cluster.bootstrap}) does not answer")
+                wanted |= {stand_in for stand_in, lane in self._behind.items() if lane.cluster == name}
+                continue
+            for pattern in stream.topics:
+                found = [
+                    topic for topic in nights(pattern, today, stream.nights_back, stream.nights_ahead) if topic in there
+                ]
+                if not found:
+                    missing.append(f"there is no topic {pattern} on the cluster {name}")
+                for topic in found:
+                    self._start_at[name, topic] = stream.start_at
+                    wanted.add(self._stand_in_made(Lane(name, topic, 0), there[topic]))
+        for text in missing:
+            if text not in self.missing:
+                log.warning("%s: waiting for it", text)
+        self.missing = missing
+        self._membership.subscribe(wanted)
+
+    def _stand_in_made(self, lane: Lane, partitions: int) -> str:
+        """The topic of the home cluster that stands for another cluster's, made with as many partitions."""
+        name = self._stand_in(lane)
+        if lane.cluster != self._home.name:
+            make_positions(self._admin, name, partitions)
+        self._behind[name] = lane
+        return name
+
+    def _stand_in(self, lane: Lane) -> str:
+        return lane.topic if lane.cluster == self._home.name else self._topics.positions(lane.cluster, lane.topic)
+
+    @staticmethod
+    def _lane_of(packet: Packet) -> Lane:
+        at = packet.coordinates
+        return Lane(at.origin, at.stream, at.partition)
