@@ -25,6 +25,10 @@ class StoreBusy(StoreError):  # noqa: N818  (a state of the store, nobody's erro
     """Another process has this store open."""
 
 
+class StoreAway(StoreError):  # noqa: N818  (a state of the store, nobody's error)
+    """The store cannot be reached now: nothing is lost, try again later."""
+
+
 class Seen(NamedTuple):
     """What first carried an alert."""
 

@@ -309,24 +309,6 @@ class ObjectStoreContract:
                 states.append(state(store))
         assert states[0] == states[1]
 
-    def test_cutouts_stay_within_their_bound_and_the_oldest_go_first(self, tmp_path: Path) -> None:
-        with self.open(tmp_path, cutouts_max_bytes=65536) as store:
-            for alert_id in range(40):
-                stamps = (bytes([alert_id]) * 3000, b"", None)
-                put(store, lambda s, i=alert_id, c=stamps: s.put_cutouts("ztf", np.array([i]), [c]))
-            kept = [alert_id for alert_id in range(40) if store.cutouts("ztf", alert_id) is not None]
-            assert kept == list(range(40 - len(kept), 40))
-            assert 10 <= len(kept) <= 65536 // 3000
-            assert store.cutouts("ztf", 39) == (bytes([39]) * 3000, b"", None)
-
-    def test_cutouts_that_cannot_be_kept_are_left_out_and_their_neighbours_stay(self, tmp_path: Path) -> None:
-        with self.open(tmp_path, cutouts_max_bytes=8192) as store:
-            stamps = [(b"x" * 9000, None, None), (None, None, None), STAMPS]
-            put(store, lambda s: s.put_cutouts("ztf", np.array([1, 2, 3]), stamps))
-            assert store.cutouts("ztf", 1) is None
-            assert store.cutouts("ztf", 2) in (None, (None, None, None))
-            assert store.cutouts("ztf", 3) == STAMPS
-
     def test_a_bound_of_nothing_keeps_no_cutouts(self, tmp_path: Path) -> None:
         with self.open(tmp_path, cutouts_max_bytes=0) as store:
             put(store, lambda s: s.put_cutouts("ztf", np.array([1, 2]), [STAMPS, (None, None, None)]))
@@ -436,3 +418,21 @@ class EmbeddedStoreContract(ObjectStoreContract):
         with self.open(tmp_path), pytest.raises(StoreBusy, match=r"is open in process \d+"):
             self.open(tmp_path)
         self.open(tmp_path).close()
+
+    def test_cutouts_stay_within_their_bound_and_the_oldest_go_first(self, tmp_path: Path) -> None:
+        with self.open(tmp_path, cutouts_max_bytes=65536) as store:
+            for alert_id in range(40):
+                stamps = (bytes([alert_id]) * 3000, b"", None)
+                put(store, lambda s, i=alert_id, c=stamps: s.put_cutouts("ztf", np.array([i]), [c]))
+            kept = [alert_id for alert_id in range(40) if store.cutouts("ztf", alert_id) is not None]
+            assert kept == list(range(40 - len(kept), 40))
+            assert 10 <= len(kept) <= 65536 // 3000
+            assert store.cutouts("ztf", 39) == (bytes([39]) * 3000, b"", None)
+
+    def test_cutouts_that_cannot_be_kept_are_left_out_and_their_neighbours_stay(self, tmp_path: Path) -> None:
+        with self.open(tmp_path, cutouts_max_bytes=8192) as store:
+            stamps = [(b"x" * 9000, None, None), (None, None, None), STAMPS]
+            put(store, lambda s: s.put_cutouts("ztf", np.array([1, 2, 3]), stamps))
+            assert store.cutouts("ztf", 1) is None
+            assert store.cutouts("ztf", 2) in (None, (None, None, None))
+            assert store.cutouts("ztf", 3) == STAMPS

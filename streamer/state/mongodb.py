@@ -1,0 +1,227 @@
+"""The object store of a deployment: MongoDB, for any number of workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+from pymongo import UpdateOne
+
+from schemas.alert import AlertBatch, EncodedCutouts
+from schemas.light_curve import ROW_DTYPE, FloatArray, IntArray
+from schemas.packet import Coordinates
+from schemas.rows import merge_rows
+from schemas.scored import ScoredBatch
+from schemas.spectrum import Spectrum
+from streamer.state.mongodb_changes import Changes, Writes
+from streamer.state.mongodb_claims import claim, claim_newer, give_back
+from streamer.state.mongodb_database import MongodbDatabase, Retention
+from streamer.state.mongodb_documents import alert_documents, names_document, score_documents, spectrum_document
+from streamer.state.mongodb_reading import MongodbQueries
+from streamer.state.store import Seen, StoreError
+
+COMPACT_CHUNKS = 16
+"""An object's rows are merged into one chunk when it is read in more chunks than this."""
+
+STAMPS_MAX_BYTES = 4 * 2**20
+"""An alert with more stamps than this is kept without them [byte]: MongoDB takes documents up to 16 MB."""
+
+
+class MongodbObjectStore(MongodbQueries):
+    """Keeps objects in `database` at `uri`, made if absent; documents expire after the days that `retention` says.
+
+    StoreAway where the server cannot be reached, or does not answer within `timeout_s`: nothing is lost, and the batch
+    can be tried again on the same store object. StoreError where the server refuses.
+
+    **Without transactions.** Writes are gathered in memory and sent by `commit`, one round trip a collection. Each is
+    commutative and idempotent, so a commit that failed half-way is made whole by taking the batch again. Only claims
+    (`see`, `supersede`) are made at once: of two workers with two copies of one alert, one wins. Claims of what was
+    undone are given back before the next transaction does anything else; a claim that a crash leaves behind belongs to
+    a message that will come again, which has it then.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        database: str,
+        *,
+        username: str | None = None,
+        password: str | None = None,
+        retention: Retention,
+        timeout_s: float,
+    ) -> None:
+        super().__init__()
+        self._retention = retention
+        self._open: list[Changes] = []
+        """The transaction, and the trial inside it."""
+        self._undone: list[Changes] = []
+        """Whose claims are still to be given back."""
+        self._named: set[str] = set()
+        self._many_chunks: dict[str, set[str]] = {}
+        self._database = MongodbDatabase(uri, database, username=username, password=password, timeout_s=timeout_s)
+        try:
+            self._database.make(retention)
+        except BaseException:
+            self._database.close()
+            raise
+
+    def begin(self) -> None:
+        """Starts a transaction."""
+        if self._open:
+            raise StoreError("a transaction is open in the object store already")
+        self._give_back()
+        self._open.append(Changes())
+
+    def commit(self) -> None:
+        """Makes all since `begin` lasting. Where it fails the transaction is over: take the batch again."""
+        changes = self._changes
+        try:
+            self._give_back()
+            for survey, writes in changes.writes.items():
+                writes.send(self._database, survey)
+            self._compact()
+        except BaseException:
+            self.rollback()
+            raise
+        self._open.clear()
+
+    def rollback(self) -> None:
+        """Undoes all since `begin`; does nothing where no transaction is open. It needs no server."""
+        self._undone += self._open
+        self._open.clear()
+
+    @contextmanager
+    def trial(self) -> Iterator[None]:
+        """Undoes what is written inside if that fails, and nothing else of the transaction."""
+        before, trial = self._changes, Changes()
+        self._open.append(trial)
+        try:
+            yield
+        except BaseException:
+            self._undone.append(self._open.pop())
+            raise
+        self._open.pop()
+        before.add(trial)
+
+    def close(self) -> None:
+        """Undoes an open transaction and lets go of the connections; a second time does nothing."""
+        self.rollback()
+        with suppress(StoreError):  # the messages of claims that stay will come again
+            self._give_back()
+        super().close()
+
+    def see(
+        self, survey: str, alert_ids: IntArray, processed_mjd_tai: FloatArray, coordinates: Sequence[Coordinates]
+    ) -> list[Seen]:
+        """Records what carried each of n alerts unless it is recorded, in order; answers what is recorded for each."""
+        changes, ids = self._changes, alert_ids.tolist()
+        self._collection("seen", survey)
+        self._give_back()
+        first: dict[int, Seen] = {}
+        for key, place, at in zip(ids, coordinates, processed_mjd_tai.tolist(), strict=True):
+            first.setdefault(key, Seen(str(place), at))
+        held = claim(self._database, survey, first, changes)
+        return [held[key] for key in ids]
+
+    def supersede(
+        self, survey: str, alert_ids: IntArray, processed_mjd_tai: FloatArray, coordinates: Sequence[Coordinates]
+    ) -> None:
+        """Records reprocessed alerts: a later processing time than the recorded one replaces what was seen."""
+        changes = self._changes
+        self._collection("seen", survey)
+        newest: dict[int, Seen] = {}
+        for key, place, at in zip(alert_ids.tolist(), coordinates, processed_mjd_tai.tolist(), strict=True):
+            if key not in newest or at > newest[key].processed_mjd_tai:
+                newest[key] = Seen(str(place), at)
+        claim_newer(self._database, survey, newest, changes)
+
+    def add_light_curve_rows(
+        self, survey: str, object_ids: Sequence[str], rows: npt.NDArray[np.void], offsets: IntArray
+    ) -> None:
+        """Adds `rows[offsets[i]:offsets[i + 1]]` to object i. Pass only rows that add something: it costs space."""
+        added, held = self._writes(survey).rows, rows.tobytes()
+        places = (offsets * ROW_DTYPE.itemsize).tolist()
+        for object_id, (start, end) in zip(object_ids, pairwise(places), strict=True):
+            if end > start:
+                added[object_id].append(held[start:end])
+
+    def put_spectra(self, spectra: Sequence[Spectrum], survey: str) -> None:
+        """Adds spectra; equal ones are one."""
+        put = self._writes(survey).spectra
+        for one in spectra:
+            document = spectrum_document(one)
+            put[document["_id"]] = document
+        if spectra:
+            self._no_spectra_until[survey] = 0.0
+
+    def put_alerts(self, alerts: AlertBatch) -> None:
+        """Keeps alerts as decoded, for a re-score: all columns but rows and cutouts."""
+        put = self._writes(alerts.survey).alerts
+        names = names_document(alerts.metadata_names)
+        if names["_id"] not in self._named:
+            self._database.insert_absent("metadata_names", [names])  # changes no answer, whatever becomes of the batch
+            self._named.add(names["_id"])
+        put += zip(alerts.alert_id.tolist(), alert_documents(alerts, names["_id"]), strict=True)
+
+    def put_scores(self, scored: ScoredBatch) -> None:
+        """Keeps the newest score of each object."""
+        writes = self._writes(scored.survey)
+        for object_id, score in zip(scored.object_id, score_documents(scored), strict=True):
+            writes.add_score(object_id, score)
+
+    def put_cutouts(self, survey: str, alert_ids: IntArray, cutouts: Sequence[EncodedCutouts]) -> None:
+        """Keeps the stamps of n alerts as sent, those that were put first, until they expire."""
+        put = self._writes(survey).cutouts
+        if not self._retention.cutouts_days:
+            return
+        for key, stamps in zip(alert_ids.tolist(), cutouts, strict=True):
+            if 0 < sum(len(stamp or b"") for stamp in stamps) <= STAMPS_MAX_BYTES:
+                held = [None if stamp is None else bytes(stamp) for stamp in stamps]
+                put.setdefault(key, {"_id": key, "s": held})
+
+    @property
+    def _changes(self) -> Changes:
+        if not self._open:
+            raise StoreError("the object store is written between begin() and commit() only")
+        return self._open[-1]
+
+    def _writes(self, survey: str) -> Writes:
+        self._collection("objects", survey)
+        return self._changes.writes[survey]
+
+    def _give_back(self) -> None:
+        while self._undone:
+            give_back(self._database, self._undone[0])
+            del self._undone[0]
+
+    def _chunks(self, survey: str, object_ids: Sequence[str]) -> dict[str, list[bytes]]:
+        chunks = super()._chunks(survey, object_ids)
+        self._many_chunks.setdefault(survey, set()).update(
+            object_id for object_id, held in chunks.items() if len(held) > COMPACT_CHUNKS
+        )
+        for changes in self._open:
+            if survey in changes.writes:
+                added = changes.writes[survey].rows
+                for object_id in added.keys() & set(object_ids):
+                    chunks[object_id] = [*chunks.get(object_id, ()), *added[object_id]]
+        return chunks
+
+    def _compact(self) -> None:
+        """Writes objects of many chunks as one, each unless another worker has added to it meanwhile."""
+        while self._many_chunks:
+            survey, object_ids = self._many_chunks.popitem()
+            collection = self._collection("objects", survey)
+            held = self._database.find(collection, {"_id": {"$in": list(object_ids)}}, ["c"]) if object_ids else []
+            self._database.apply(
+                collection,
+                [
+                    UpdateOne(
+                        {"_id": one["_id"], "c": one["c"]},
+                        {"$set": {"c": [merge_rows(np.frombuffer(b"".join(one["c"]), ROW_DTYPE)).tobytes()]}},
+                    )
+                    for one in held
+                ],
+            )

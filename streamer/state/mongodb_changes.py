@@ -1,0 +1,96 @@
+"""What a batch will write to the object store on MongoDB: gathered in memory, sent at its commit."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from bson import ObjectId
+from pymongo import UpdateOne
+
+from streamer.state.mongodb_database import WRITTEN, Document, MongodbDatabase
+
+
+@dataclass(slots=True)
+class Writes:
+    """What will be written of one survey."""
+
+    rows: defaultdict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
+    """Rows to add to each object."""
+    scores: dict[str, Document] = field(default_factory=dict)
+    """The newest score of each object."""
+    alerts: list[tuple[int, Document]] = field(default_factory=list)
+    """Ids, and alerts as decoded."""
+    spectra: dict[str, Document] = field(default_factory=dict)
+    cutouts: dict[int, Document] = field(default_factory=dict)
+
+    def add_score(self, object_id: str, score: Document) -> None:
+        """Keeps the newer of two scores of an object, so that each object is changed once."""
+        held = self.scores.get(object_id)
+        if held is None or _order(score) > _order(held):
+            self.scores[object_id] = score
+
+    def add(self, other: Writes) -> None:
+        """Writes `other` too, which came later."""
+        for object_id, chunks in other.rows.items():
+            self.rows[object_id] += chunks
+        for object_id, score in other.scores.items():
+            self.add_score(object_id, score)
+        self.alerts += other.alerts
+        self.spectra |= other.spectra
+        self.cutouts = other.cutouts | self.cutouts
+
+    def send(self, database: MongodbDatabase, survey: str) -> None:
+        """Writes all in one round trip a collection; again, it changes nothing."""
+        now = datetime.now(UTC)
+        database.apply(f"objects_{survey}", list(self._of_objects(now)))
+        database.apply(
+            f"alerts_{survey}",
+            [
+                UpdateOne({"_id": alert_id}, {"$max": {"a": alert}, "$setOnInsert": {WRITTEN: now}}, upsert=True)
+                for alert_id, alert in self.alerts
+            ],
+        )
+        for name, documents in (("spectra", self.spectra), ("cutouts", self.cutouts)):
+            database.insert_absent(f"{name}_{survey}", [one | {WRITTEN: now} for one in documents.values()])
+
+    def _of_objects(self, now: datetime) -> Iterator[UpdateOne]:
+        for object_id in self.rows.keys() | self.scores.keys():
+            largest: dict[str, Any] = {WRITTEN: now}
+            if object_id in self.scores:
+                largest["s"] = self.scores[object_id]
+            change: dict[str, Any] = {"$max": largest}
+            if object_id in self.rows:
+                change["$addToSet"] = {"c": b"".join(self.rows[object_id])}
+            yield UpdateOne({"_id": object_id}, change, upsert=True)
+
+
+def _order(score: Document) -> tuple[Any, ...]:
+    return score["t"], score["r"], score["a"], score["u"]
+
+
+@dataclass(slots=True)
+class Changes:
+    """All that a transaction, or a trial inside it, has done: claims made at once, writes to come."""
+
+    token: ObjectId = field(default_factory=ObjectId)
+    """Marks the claims made now, so that only these are given back."""
+    tokens: list[ObjectId] = field(default_factory=list)
+    """Also those of trials that went well."""
+    claims: dict[tuple[str, int], Document | None] = field(default_factory=dict)
+    """What was claimed (survey, alert id), and what was recorded before: nothing, or another's claim."""
+    writes: defaultdict[str, Writes] = field(default_factory=lambda: defaultdict(Writes))
+    """By survey."""
+
+    def __post_init__(self) -> None:
+        self.tokens.append(self.token)
+
+    def add(self, other: Changes) -> None:
+        """Takes over what a trial has done that went well."""
+        self.tokens += other.tokens
+        self.claims = other.claims | self.claims
+        for survey, writes in other.writes.items():
+            self.writes[survey].add(writes)

@@ -1,0 +1,217 @@
+"""A MongoDB database as the object store uses it: its layout, its time limits, and its failures in one line each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from pymongo import DeleteOne, MongoClient, ReplaceOne, UpdateOne
+from pymongo.errors import (
+    BulkWriteError,
+    ConfigurationError,
+    ConnectionFailure,
+    InvalidURI,
+    OperationFailure,
+    PyMongoError,
+)
+
+from schemas.surveys.identity import SURVEYS
+from streamer.state.store import StoreAway, StoreError
+
+Document = dict[str, Any]
+Change = UpdateOne | ReplaceOne[Document] | DeleteOne
+
+LAYOUT = 1
+"""Version of the collections and fields (docs/decisions/0009), kept in the database."""
+
+WRITTEN = "x"
+"""Field of every document that expires: when it was written, for an object when it was last added to."""
+
+DAY_S = 86_400
+"""[s]"""
+
+BUSY_TRIES = 5
+"""Two workers that insert one document at once: the server refuses one of them, which then finds it there."""
+
+_AWAY = {6, 7, 64, 89, 91, 100, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436}
+"""Codes of MongoDB that say: not now. Hosts, primaries or majorities that are not there, shutting down, time limits."""
+
+_DUPLICATE_KEY, _NO_SUCH_COMMAND, _NOT_ALLOWED, _WRONG_PASSWORD = 11000, 59, 13, 18
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long documents are kept after they were written [d]."""
+
+    seen_days: int
+    """Which message brought an alert."""
+    alerts_days: int
+    """Alerts as decoded."""
+    light_curves_days: int
+    """Objects (light curve and last score), after they were last added to; and spectra."""
+    cutouts_days: int
+    """Stamps of scored alerts; 0 keeps none."""
+
+
+class MongodbDatabase:
+    """One database, spoken to with time limits; every failure is a StoreError.
+
+    StoreAway where the server cannot be reached, or does not answer within `timeout_s`. A write is acknowledged when
+    the majority of the servers have it in their journals: what was committed here outlives a crash of the server, and
+    the positions in Kafka are committed only afterwards.
+    """
+
+    def __init__(
+        self, uri: str, database: str, *, username: str | None, password: str | None, timeout_s: float
+    ) -> None:
+        self._timeout_s = timeout_s
+        self._username = username
+        self.name = f"MongoDB database {database} at {re.sub('//[^/]*@', '//', uri.partition('?')[0])}"
+        """For messages: what and where, never a password."""
+        with self._failing_clearly():
+            self._client: MongoClient[Document] = MongoClient(
+                uri,
+                username=username,
+                password=password,
+                timeoutMS=round(1000 * timeout_s),
+                serverSelectionTimeoutMS=round(1000 * timeout_s),
+                w="majority",
+                journal=True,
+                tz_aware=True,
+                appname="transient-streamer",
+            )
+        self._database = self._client[database]
+
+    def close(self) -> None:
+        """Lets go of the connections; a second time does nothing."""
+        self._client.close()
+
+    def layout(self) -> int | None:
+        """Version of the layout that the database has; None where it holds no object store."""
+        held = self.find("layout", {"_id": "layout"})
+        return held[0]["version"] if held else None
+
+    def check_layout(self) -> None:
+        """StoreError where there is no object store, or one of another layout than this version's."""
+        layout = self.layout()
+        if layout is None:
+            raise StoreError(f"there is no object store in the {self.name}")
+        if layout != LAYOUT:
+            raise StoreError(f"the {self.name} has layout {layout}, this version reads {LAYOUT}: use another database")
+
+    def make(self, retention: Retention) -> None:
+        """Makes what is absent: the layout's version, indexes, and the times after which documents expire."""
+        if self.layout() is None:
+            self.insert_absent("layout", [{"_id": "layout", "version": LAYOUT}])
+        self.check_layout()
+        for survey in SURVEYS:
+            with self._failing_clearly():
+                self._database[f"alerts_{survey}"].create_index("a.o")
+                self._database[f"spectra_{survey}"].create_index("o")
+            self._expire(f"seen_{survey}", retention.seen_days)
+            self._expire(f"alerts_{survey}", retention.alerts_days)
+            self._expire(f"objects_{survey}", retention.light_curves_days)
+            self._expire(f"spectra_{survey}", retention.light_curves_days)
+            self._expire(f"cutouts_{survey}", retention.cutouts_days)
+
+    def _expire(self, name: str, days: int) -> None:
+        """Lets documents of a collection expire; another time than before counts for those that are there too."""
+        collection, seconds = self._database[name], days * DAY_S
+        index = f"{WRITTEN}_1"
+        with self._failing_clearly():
+            held = collection.index_information().get(index)
+            if held is None:
+                collection.create_index(WRITTEN, name=index, expireAfterSeconds=seconds)
+            elif held["expireAfterSeconds"] != seconds:
+                change = {"name": index, "expireAfterSeconds": seconds}
+                try:
+                    self._database.command("collMod", name, index=change)
+                except OperationFailure as error:
+                    if error.code != _NO_SUCH_COMMAND:
+                        raise
+                    collection.drop_index(index)  # servers that only speak MongoDB's protocol
+                    collection.create_index(WRITTEN, name=index, expireAfterSeconds=seconds)
+
+    def find(self, name: str, wanted: Mapping[str, Any], fields: Sequence[str] | None = None) -> list[Document]:
+        """The documents of a collection that are as `wanted`, with `_id` and `fields` (all by default)."""
+        with self._failing_clearly():
+            return list(self._database[name].find(wanted, fields))
+
+    def is_empty(self, name: str) -> bool:
+        """Whether a collection holds nothing."""
+        with self._failing_clearly():
+            return self._database[name].find_one({}, ["_id"]) is None
+
+    def insert_absent(self, name: str, documents: Sequence[Document]) -> list[Document]:
+        """Inserts documents in one round trip; returns those whose `_id` was there already, which change nothing."""
+        if not documents:
+            return []
+        with self._failing_clearly():
+            try:
+                self._database[name].insert_many(documents, ordered=False)
+            except BulkWriteError as error:
+                return [documents[place] for place in _duplicates(error)]
+        return []
+
+    def apply(self, name: str, changes: Sequence[Change]) -> None:
+        """Makes changes to a collection in one round trip, in no order."""
+        left = list(changes)
+        for _ in range(BUSY_TRIES):
+            if not left:
+                return
+            with self._failing_clearly():
+                try:
+                    self._database[name].bulk_write(left, ordered=False)
+                    return
+                except BulkWriteError as error:
+                    left = [left[place] for place in _duplicates(error)]
+        raise StoreAway(
+            f"the {self.name} refused {len(left)} changes to {name} {BUSY_TRIES} times: others make them too"
+        )
+
+    @contextmanager
+    def _failing_clearly(self) -> Iterator[None]:
+        try:
+            yield
+        except PyMongoError as error:
+            raise self._failed(error) from None
+
+    def _failed(self, error: PyMongoError) -> StoreError:
+        said = " ".join(str(error).split())[:300]
+        if isinstance(error, InvalidURI | ConfigurationError):
+            return StoreError(f"the address of the {self.name} cannot be used: {said}")
+        codes = set(_codes(error))
+        if _WRONG_PASSWORD in codes:
+            return StoreError(
+                f"the {self.name} refuses the user {self._username!r}: check the user name and the password"
+            )
+        if _NOT_ALLOWED in codes:
+            return StoreError(
+                f"the {self.name} does not let the user {self._username!r} do this: give it the role readWrite ({said})"
+            )
+        if error.timeout:
+            return StoreAway(f"the {self.name} did not answer within {self._timeout_s:g} s")
+        if isinstance(error, ConnectionFailure) or error.has_error_label("RetryableWriteError") or codes & _AWAY:
+            return StoreAway(f"the {self.name} is away: {said}")
+        return StoreError(f"the {self.name} failed: {said}")
+
+
+def _codes(error: PyMongoError) -> Iterator[int]:
+    """The server's codes in an error, those of a bulk's parts included."""
+    if isinstance(error, OperationFailure):
+        details: Any = error.details or {}
+        parts = [*details.get("writeErrors", ()), *details.get("writeConcernErrors", ())]
+        yield from (part["code"] for part in parts)
+        if error.code is not None:
+            yield error.code
+
+
+def _duplicates(error: BulkWriteError) -> Iterable[int]:
+    """Places in a bulk of what was refused because it is there; any other refusal is raised again."""
+    details: Any = error.details
+    if details["writeConcernErrors"] or any(part["code"] != _DUPLICATE_KEY for part in details["writeErrors"]):
+        raise error
+    return [part["index"] for part in details["writeErrors"]]

@@ -1,0 +1,98 @@
+"""Documents of the object store on MongoDB, to and from the nouns. Decision 9 says what the short names mean."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+
+import numpy as np
+
+from schemas.alert import AlertBatch
+from schemas.scored import ScoredBatch
+from schemas.spectrum import Spectrum
+from streamer.state.mongodb_database import Document
+from streamer.state.packing import alert_batch, last_score, spectrum, spectrum_row
+from streamer.state.store import LastScore
+
+_ALERT_FIELDS = "o t p ra dec rights real q sso gone v rx pub n m".split()
+"""Fields of an alert in the order of `schemas.alert`; the names and values of its metadata last."""
+
+_SCORE_FIELDS = "a r model v t u c nov n e".split()
+"""Fields of a score in the order of LastScore."""
+
+
+def names_document(names: tuple[str, ...]) -> Document:
+    """Names of metadata, once for all alerts that have the same ones; its id is made of them."""
+    text = json.dumps(names)
+    return {"_id": hashlib.blake2b(text.encode(), digest_size=8).hexdigest(), "names": text}
+
+
+def alert_documents(alerts: AlertBatch, names_id: str) -> Iterator[Document]:
+    """What is kept of each alert. Two of one alert are compared as MongoDB does it, by `p` and then by `m`."""
+    width = alerts.metadata.shape[1] * 8
+    metadata = np.ascontiguousarray(alerts.metadata, np.float64).tobytes()
+    columns = zip(
+        alerts.processed_mjd_tai.tolist(),
+        [metadata[start : start + width] for start in range(0, width * len(alerts), width)],
+        [names_id] * len(alerts),
+        alerts.object_id,
+        alerts.mjd_tai.tolist(),
+        alerts.ra_deg.tolist(),
+        alerts.dec_deg.tolist(),
+        alerts.rights.tolist(),
+        alerts.real_score.tolist(),
+        alerts.quality.tolist(),
+        alerts.solar_system.tolist(),
+        alerts.withdrawn.tolist(),
+        alerts.schema_version,
+        [packet.received_unix_s for packet in alerts.packets],
+        [packet.published_unix_s for packet in alerts.packets],
+        strict=True,
+    )
+    fields = "p m n o t ra dec rights real q sso gone v rx pub".split()
+    return (dict(zip(fields, values, strict=True)) for values in columns)
+
+
+def decoded_alert(survey: str, document: Document, names: str, coordinates: str | None) -> AlertBatch:
+    """A batch of one alert from its document, the names of its metadata, and the message that first carried it."""
+    values = (document["a"][field] for field in _ALERT_FIELDS)
+    return alert_batch(survey, (document["_id"], *values, coordinates, names))
+
+
+def score_documents(scored: ScoredBatch) -> Iterator[Document]:
+    """What is kept of each score. MongoDB's order of two is that of time, revision, alert and scoring."""
+    width = scored.class_scores.shape[1] * 4
+    class_scores = np.ascontiguousarray(scored.class_scores, np.float32).tobytes()
+    columns = zip(
+        scored.mjd_tai.tolist(),
+        scored.revision.tolist(),
+        scored.alert_id.tolist(),
+        scored.scored_unix_s.tolist(),
+        [scored.model] * len(scored),
+        [scored.version] * len(scored),
+        [class_scores[start : start + width] for start in range(0, len(class_scores), width)],
+        scored.novelty.tolist(),
+        scored.n_detections.tolist(),
+        scored.evidence_hash,
+        strict=True,
+    )
+    fields = "t r a u model v c nov n e".split()
+    return (dict(zip(fields, values, strict=True)) for values in columns)
+
+
+def kept_score(document: Document) -> LastScore:
+    """A score from its document."""
+    return last_score((None, *(document[field] for field in _SCORE_FIELDS)))
+
+
+def spectrum_document(one: Spectrum) -> Document:
+    """A spectrum; its id is made of all that it holds."""
+    object_id, mjd_tai, digest, redshift, wavelength_aa, flux, flux_var = spectrum_row(one)
+    values = {"o": object_id, "t": mjd_tai, "d": digest, "w": wavelength_aa, "f": flux, "v": flux_var, "z": redshift}
+    return {"_id": f"{object_id}|{mjd_tai!r}|{digest.hex()}"} | values
+
+
+def kept_spectrum(document: Document) -> Spectrum:
+    """A spectrum from its document."""
+    return spectrum(*(document[field] for field in "o t w f v z".split()))
