@@ -1,4 +1,4 @@
-"""Writes the docs pages made from the code: configuration, command line, schemas. Run by `make docs-pages`."""
+"""Writes the docs pages made from the code: configuration, command line, metrics, schemas. Run by `make docs-pages`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from schemas import describe
 from streamer.cli import app
+from streamer.metrics.definitions import DEFINITIONS
 from streamer.settings import Settings, default_yaml
 from streamer.settings.describing import expectation, sections
 
@@ -45,10 +46,33 @@ Bad input of yours (a missing file, a wrong configuration, a folder that cannot 
 stderr and exit code 2. Bad packets never stop a replay: they become dead letters.
 """
 
+METRICS = """\
+# Metrics and health
+
+Each worker of `streamer run` listens on a port of its own: the first one on `metrics.port`, each further one on the
+next. Prometheus scrapes `/metrics`; whoever keeps the workers running asks the two others.
+
+| path | answers |
+|---|---|
+| `/metrics` | what stands below, and the process's own memory, CPU time and files as `process_...` |
+| `/healthz` | 200 while the worker polls, 503 when it has not for 30 s, and why |
+| `/readyz` | 200 when partitions are assigned, models warm and stores reachable, else 503; JSON with each of them |
+
+A worker that waits for a store or a cluster polls on: one that answers 503 at `/healthz` is to be killed and started
+again. The first start on a machine compiles, for up to half a minute, before it polls.
+
+Series of a partition end when the worker loses it. A counter begins at zero with each start.
+"""
+
 
 def pages() -> dict[str, str]:
     """The text of each made page, by its name in docs/."""
-    return {"configuration.md": configuration(), "cli.md": command_line(), "schemas.md": describe.page()}
+    return {
+        "configuration.md": configuration(),
+        "cli.md": command_line(),
+        "metrics.md": metrics(),
+        "schemas.md": describe.page(),
+    }
 
 
 def configuration() -> str:
@@ -58,6 +82,18 @@ def configuration() -> str:
     ]
     parts += ["## The defaults, commented\n", f"```yaml\n{default_yaml()}```\n"]
     return "\n".join(parts)
+
+
+def metrics() -> str:
+    lines = ["| name | kind | labels | meaning |", "|---|---|---|---|"]
+    for each in DEFINITIONS:
+        labels = ", ".join(f"`{label}`" for label in each.labels)
+        lines.append(f"| `{each.name}` | {each.kind.__name__.lower()} | {labels} | {_cell(each.meaning)} |")
+    bounds = [
+        f"`{each.name}`: {', '.join(f'{bound:g}' for bound in each.buckets)}." for each in DEFINITIONS if each.buckets
+    ]
+    parts = [METRICS.replace("\n", f"\n\n{MADE}\n", 1), "## Series\n", "\n".join(lines) + "\n"]
+    return "\n".join([*parts, "## Bounds of the histograms\n", "\n\n".join(bounds) + "\n"])
 
 
 def _tables(title: str, annotation: Any) -> Iterator[str]:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from streamer.kafka.progress import Progress
 
 WorkerState = Literal["starting", "running", "waiting", "parked", "stopping"]
-"""starting: until it takes part in its group; waiting: a dependency is away and the worker backs off; parked: each of its
-partitions waits for a schema; stopping: the last word of a worker that ends by itself."""
+"""starting: until it takes part in its group; waiting: a dependency is away and the worker backs off; parked: each of
+its partitions waits for a schema; stopping: the last word of a worker that ends by itself."""
 
 DEAD_LETTER_LIMIT = "dead_letter_limit"
 """Kind of the failure that stops all workers: too many of the last messages could not be processed."""
