@@ -122,6 +122,26 @@ def demo(
     run_demo(out, alerts, seed)
 
 
+topics = typer.Typer(help="Make our topics on the home Kafka cluster, or show them.", no_args_is_help=True)
+app.add_typer(topics, name="topics")
+
+
+@topics.command("create")
+def topics_create_command(config: Config = None, as_json: AsJson = False) -> None:
+    """Make the topics that are missing. What is there stays as it is; exit code 1 where it is not as it must be."""
+    from streamer.commands.topics import create_topics
+
+    raise typer.Exit(create_topics(_settings(config), as_json))
+
+
+@topics.command("show")
+def topics_show_command(config: Config = None, as_json: AsJson = False) -> None:
+    """Show our topics, and those that alerts are read from."""
+    from streamer.commands.topics import show_topics
+
+    show_topics(_settings(config), as_json)
+
+
 bench = typer.Typer(
     help="Measure this machine: rates beside fastavro's, and what each stage costs.", no_args_is_help=True
 )

@@ -126,7 +126,7 @@ class TopicState:
     messages: int = 0
     """Offsets from the first that is kept to the end: marks of transactions count, compacted messages too."""
     retention_ms: int | None = None
-    """How long messages are kept [ms]; None: the last one of each key, or for ever."""
+    """How long messages are kept [ms]; None: the last one of each key; -1: all, for ever."""
     differences: tuple[str, ...] = ()
     """What is not as it must be, each `what: is, expected`."""
 
@@ -262,7 +262,6 @@ def _state(
     ]
     if plan is not None and partitions != plan.partitions:
         differences.insert(0, f"partitions: {partitions}, expected {plan.partitions}")
-    keeps_all = config.get("cleanup.policy") == "compact" or config.get("retention.ms") == "-1"
-    retention_ms = None if keeps_all else int(config.get("retention.ms", "0"))
+    retention_ms = None if config["cleanup.policy"] == "compact" else int(config["retention.ms"])
     state = TopicState(name, "there", partitions, messages, retention_ms)
     return replace(state, state="differs", differences=tuple(differences)) if differences else state
