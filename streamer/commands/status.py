@@ -82,7 +82,7 @@ def _parts(status: DeploymentStatus) -> Iterator[RenderableType]:
 
 
 def _workers(status: DeploymentStatus) -> Table:
-    table = Table(title="Workers", title_justify="left")
+    table = Table(title="Workers; p50 and p99 are from publishing to score", title_justify="left")
     table.add_column("slot")
     table.add_column("state")
     for name in ("partitions", "alerts/s", "p50", "p99", "lag"):
@@ -95,7 +95,8 @@ def _workers(status: DeploymentStatus) -> Table:
             _latency(worker.latency.p99),
             f"{worker.lag_total:,}",
         ]
-        table.add_row(worker.slot, Text(_state(worker), STYLES[worker.condition]), *figures)
+        state = Text(_state(worker), STYLES[worker.condition])
+        table.add_row(worker.slot, state, *figures, style="" if worker.condition == "live" else "dim")
     return table
 
 
