@@ -24,7 +24,7 @@ service-parts: venv ## What the servers are made of: Java, Maven, Prometheus, an
 	@$(VENV)/bin/python -m scripts.services fetch
 
 test: venv ## Everything that needs no torch
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadgroup $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n auto --maxprocesses 4 $(PYTEST_ARGS)
 
 test-train: venv-train ## What needs torch, in an environment of its own
 	$(VENV_TRAIN)/bin/python -m pytest -m train $(PYTEST_ARGS)

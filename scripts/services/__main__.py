@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -90,9 +91,9 @@ def _write_configuration(folder: Path, kafka: KafkaServer, mongodb: MongoServer)
 
 
 def _table(servers: dict[str, Server]) -> Table:
-    table = Table("server", "address", "process", "log")
+    table = Table("server", "address", "process", "data and log")
     for address, server in servers.items():
-        table.add_row(server.name, address, str(server.pid), str(server.log))
+        table.add_row(server.name, address, str(server.pid), os.path.relpath(server.folder))
     return table
 
 
@@ -102,7 +103,8 @@ def _stop(*_: object) -> None:
 
 def main() -> None:
     """Runs the command line; what the caller can mend is said on stderr, with exit code 2."""
-    signal.signal(signal.SIGTERM, _stop)
+    for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: it is ignored in a shell's background
+        signal.signal(number, _stop)
     try:
         app()
     except UserError as error:

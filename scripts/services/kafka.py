@@ -7,6 +7,7 @@ import subprocess
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from scripts.services.certificates import Certificates
 from scripts.services.process import Server, free_port
@@ -81,7 +82,7 @@ class KafkaServer(Server):
             raise RuntimeError("this Kafka was started without tls=True")
         return self._certificates.ca_file
 
-    def client(self, user: str | None = None) -> dict[str, str]:
+    def client(self, user: str | None = None) -> dict[str, Any]:
         """The properties with which a client (librdkafka's names) connects, as `user` if there are users."""
         found = {"bootstrap.servers": self.bootstrap, "security.protocol": self.security_protocol}
         if self._certificates:
@@ -104,7 +105,7 @@ class KafkaServer(Server):
 
     def _format(self, kafka: list[str], properties: Path) -> None:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        command = [*kafka, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)]
+        command = [*kafka, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(properties)]
         for name, password in self.users.items():
             command += ["--add-scram", f"SCRAM-SHA-512=[name={name},password={password}]"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)

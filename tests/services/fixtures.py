@@ -1,7 +1,7 @@
 """Fixtures of real servers, loaded by tests/conftest.py.
 
-One Kafka and one MongoDB-protocol server serve a whole run: pytest-xdist gives every test that asks for a server to one
-of its processes. KAFKA_BOOTSTRAP and MONGODB_URI name servers to use instead of starting any.
+One Kafka and one MongoDB-protocol server serve a whole run: under pytest-xdist this folder's tests go to one of its
+processes. KAFKA_BOOTSTRAP and MONGODB_URI name servers to use instead of starting any.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient, NewTopic
+from xdist.scheduler import LoadScopeScheduling
 
 from scripts.services import KafkaServer, MongoServer, PrometheusServer, UnavailableError
 from scripts.services.__main__ import fetch
@@ -35,30 +36,46 @@ from tests.services.registry import SchemaRegistry
 SERVERS = {"service_parts", "kafka", "mongodb_uri", "start_kafka", "start_mongodb", "prometheus"}
 """The fixtures that start a server: each test that uses one, by whatever way, is marked `services`."""
 
+FOLDER = "tests/services/"
+"""How the ids of this folder's tests begin."""
+
 WAIT_S = 30.0
 """Bound on one exchange with Kafka [s]; each takes a few ms."""
 
 S = TypeVar("S", bound=Server)
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest picks by marker, and xdist by group
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what needs a server, and keeps it together under pytest-xdist."""
-    for item in items:
-        if SERVERS & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.services)
-            item.add_marker(pytest.mark.xdist_group("services"))
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Marks what needs a server."""
+    if SERVERS & set(getattr(item, "fixturenames", ())):
+        item.add_marker(pytest.mark.services)
+
+
+class OneProcessForServices(LoadScopeScheduling):
+    """Hands out tests one by one, but those of this folder all to one process, and first.
+
+    By the folder, since xdist 3.8 does not see its own groups (`--dist loadgroup`) under pytest 9.2.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return FOLDER if nodeid.startswith(FOLDER) else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneProcessForServices:
+    """Called by pytest-xdist when tests run in several processes."""
+    return OneProcessForServices(config, log)
 
 
 @dataclass
 class Kafka:
     """A Kafka cluster as a test sees it; `client` is what a client needs to connect (librdkafka's names)."""
 
-    client: dict[str, str]
+    client: dict[str, Any]
 
     @property
     def bootstrap(self) -> str:
-        return self.client["bootstrap.servers"]
+        return str(self.client["bootstrap.servers"])
 
     def topic(self, name_prefix: str, partitions: int = 1, **config: str) -> str:
         """Makes a topic with a name of its own; `config` with underscores for dots (cleanup_policy="compact")."""
@@ -73,10 +90,13 @@ class Kafka:
         """Sends (key, value) rows and waits until all are written; `options` are those of Producer.produce."""
         failed: list[KafkaError] = []
         producer = Producer(self.client | {"linger.ms": "5", "message.max.bytes": "8388608"})
+
+        def note(error: KafkaError | None, _: Message) -> None:
+            if error is not None:
+                failed.append(error)
+
         for key, value in rows:
-            producer.produce(
-                topic, value=value, key=key, on_delivery=lambda error, _: error and failed.append(error), **options
-            )
+            producer.produce(topic, value=value, key=key, on_delivery=note, **options)
             producer.poll(0)
         left = producer.flush(WAIT_S)
         assert left == 0, f"{left} messages were not sent"
@@ -114,9 +134,10 @@ def _to_the_end(consumer: Consumer, topic: str, partition: int) -> Iterator[Mess
 def started(server: S, stack: ExitStack) -> S:
     """The server, started until `stack` closes; the test skips where the machine lacks what the server is made of."""
     try:
-        return stack.enter_context(server)
+        stack.enter_context(server)
     except UnavailableError as error:
         pytest.skip(str(error))
+    return server
 
 
 @pytest.fixture(scope="session")

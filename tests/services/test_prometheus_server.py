@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
@@ -30,12 +31,12 @@ def test_a_figure_of_a_scraped_process_can_be_asked_for(prometheus: Callable[[li
     assert up == [f"127.0.0.1:{port}"]
 
 
-def ask(server: PrometheusServer, query: str) -> list[dict[str, dict[str, str]]]:
+def ask(server: PrometheusServer, query: str) -> list[dict[str, Any]]:
     """The first answer to the query that is not empty, waited for as long as a few scrapes take."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         with urlopen(f"{server.url}/api/v1/query?{urlencode({'query': query})}", timeout=10) as done:
-            found: list[dict[str, dict[str, str]]] = json.load(done)["data"]["result"]
+            found: list[dict[str, Any]] = json.load(done)["data"]["result"]
         if found:
             return found
         time.sleep(0.1)
