@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable
+from time import monotonic, sleep
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -14,6 +15,9 @@ log = logging.getLogger(__name__)
 
 ANSWER_TIMEOUT_S = 10.0
 """Longest wait for one answer of the cluster at the start and when partitions are shared out [s]."""
+
+SESSION_TIMEOUT_MS = 10_000
+"""So long after its last sign the partitions of a subscriber that died go to others of its group [ms]."""
 
 SUBSCRIBER_PAUSE_MS = 24 * 3_600_000
 """A subscriber may think so long about one alert without losing its partitions [ms]."""
@@ -26,6 +30,12 @@ HOPELESS = {
     KafkaError._AUTHENTICATION,
 }
 """Errors that no waiting mends; of the others, the client recovers by itself."""
+
+SETTLING = {KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_LEADER_FOR_PARTITION}
+"""Errors of partitions that are being made or moved."""
+
+SETTLING_TURN_S = 0.1
+"""Such a partition is asked again after this time [s]."""
 
 Partition = tuple[str, int]
 """Topic and number."""
@@ -55,6 +65,7 @@ class Subscription:
                 auto_offset_reset="earliest",  # of a position that has expired
                 isolation_level="read_committed",
                 enable_partition_eof=True,  # an end may lie behind messages that are none: marks of transactions
+                session_timeout_ms=SESSION_TIMEOUT_MS,
                 max_poll_interval_ms=SUBSCRIBER_PAUSE_MS,
                 queued_max_messages_kbytes=16 * 1024,
                 fetch_wait_max_ms=100,
@@ -114,7 +125,7 @@ class Subscription:
         begun = _at(self._offsets(new, self._begin_ms))
         self._assign(consumer, [at for at in held if at.offset >= 0] + begun)
         if begun:
-            consumer.store_offsets(offsets=begun)  # so that a restart goes on here, though nothing was handed out
+            consumer.commit(offsets=begun, asynchronous=False)  # a restart goes on here, though nothing was handed out
 
     def _assign(self, consumer: Consumer, positions: list[TopicPartition]) -> None:
         consumer.assign(positions)
@@ -126,17 +137,25 @@ class Subscription:
 
     def _offsets(self, partitions: Iterable[Partition], time_ms: int) -> dict[Partition, int]:
         """The offset of the first message at or after a time, in each partition; the end where there is none."""
-        asked = [TopicPartition(topic, number, time_ms) for topic, number in partitions]
-        if not asked:
-            return {}
-        try:
-            found = self._consumer.offsets_for_times(asked, timeout=ANSWER_TIMEOUT_S)
-            none_later = [TopicPartition(at.topic, at.partition, LATEST_MS) for at in found if at.offset < 0]
-            if none_later:
-                found += self._consumer.offsets_for_times(none_later, timeout=ANSWER_TIMEOUT_S)
-        except KafkaException as error:
-            raise KafkaFailure(explain(error.args[0], self._cluster)) from None
-        return {(at.topic, at.partition): at.offset for at in found}
+        found = self._asked([TopicPartition(topic, number, time_ms) for topic, number in partitions])
+        none_later = [TopicPartition(at.topic, at.partition, LATEST_MS) for at in found if at.offset < 0]
+        return {(at.topic, at.partition): at.offset for at in [*found, *self._asked(none_later)]}
+
+    def _asked(self, times: list[TopicPartition]) -> list[TopicPartition]:
+        """Offsets of times in the place of offsets; KafkaFailure where the cluster does not say in time."""
+        deadline = monotonic() + ANSWER_TIMEOUT_S
+        while times:
+            try:
+                found = self._consumer.offsets_for_times(times, timeout=ANSWER_TIMEOUT_S)
+                error = next((at.error for at in found if at.error is not None), None)
+            except KafkaException as failed:
+                error = failed.args[0]
+            if error is None:
+                return found
+            if error.code() not in SETTLING or monotonic() > deadline:
+                raise KafkaFailure(explain(error, self._cluster))
+            sleep(SETTLING_TURN_S)
+        return []
 
 
 def coordinates(message: Message) -> str:
