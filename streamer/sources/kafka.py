@@ -192,6 +192,8 @@ class KafkaSource:
 
     def _take(self, fetcher: Fetcher, batch: _Batch, count: int, timeout_s: float) -> bool:
         """Adds what up to `count` messages hold to the batch; whether there was any message."""
+        if batch.is_full:
+            return False
         fetched = fetcher.fetch(min(count, batch.room), timeout_s)
         for lane in fetched.expired:
             self._start_again(fetcher, lane)
