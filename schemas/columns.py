@@ -6,6 +6,7 @@ Built column by column from the batch's arrays: no row is ever touched by itself
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,9 +18,10 @@ import pyarrow.compute as pc
 from schemas.alert import DATA_RIGHTS, QUALITY_FLAGS
 from schemas.light_curve import BANDS
 from schemas.prediction import EMBEDDING_LENGTH
+from schemas.records import LightCurveSummary
 from schemas.scored import NO_REVISION, ScoredBatch
 from schemas.taxonomy import CLASS_COLUMNS, CLASSES, MODALITIES
-from schemas.wire import bits, has_embedding, selection_score_table, unix_micros
+from schemas.wire import Record, bits, has_embedding, selection_score_table, unix_micros
 
 KEY: tuple[str, ...] = ("survey", "alert_id", "model", "version", "revision")
 """Columns of a score's key."""
@@ -160,6 +162,40 @@ def embeddings_table(scored: ScoredBatch) -> pa.Table:
     return table if present.all() else table.filter(pa.array(present))
 
 
+def scores_rows(records: Sequence[Record]) -> pa.Table:
+    """Records of scored_alert v1 as rows of scores.parquet; pa.ArrowException where one does not fit."""
+    summaries = [record["light_curve"] for record in records]
+    weights = [record["modality_weights"] for record in records]
+    no_scores: Record = dict.fromkeys(CLASS_COLUMNS)
+    classes = [record["class_scores"] or no_scores for record in records]
+    special: dict[str, list[Any]] = {
+        "context": [None if (facts := record["context"]) is None else json.dumps(facts) for record in records],
+        "selection_scores": [list(record["selection_scores"].items()) for record in records],
+        **{name: [scores[name] for scores in classes] for name in CLASS_COLUMNS},
+        **{f"weight_{name}": [row.get(name, 0.0) for row in weights] for name in MODALITIES},
+        **{name: [summary[name] for summary in summaries] for name in LightCurveSummary.model_fields},
+    }
+    return _rows(SCORES_SCHEMA, records, special)
+
+
+def embeddings_rows(records: Sequence[Record]) -> pa.Table:
+    """Records of embedding v1 as rows of embeddings.lance; pa.ArrowException where one does not fit."""
+    return _rows(EMBEDDINGS_SCHEMA, records, {})
+
+
+def key_hashes(rows: pa.Table) -> npt.NDArray[np.uint64]:
+    """A 64-bit hash of each row's key, shape (n,). `rows` has the columns of `KEY`; two keys may share a hash."""
+    mixed: npt.NDArray[np.uint64] = rows.column("alert_id").to_numpy().view(np.uint64)
+    for name in KEY:
+        if name == "alert_id":
+            continue
+        column = rows.column(name)
+        values = pc.unique(column)
+        checks = np.array([zlib.crc32(str(value).encode()) for value in values.to_pylist()], np.uint64)
+        mixed = (mixed ^ checks[pc.index_in(column, value_set=values).to_numpy()]) * np.uint64(0x9E3779B97F4A7C15)
+    return mixed
+
+
 def last_of_equal(keys: pa.Table) -> npt.NDArray[np.bool_]:
     """Whether no later row has the same key, shape (n,). `keys`: the columns of `KEY`."""
     codes = []
@@ -175,6 +211,14 @@ def last_of_equal(keys: pa.Table) -> npt.NDArray[np.bool_]:
     keep = np.ones(len(order), np.bool_)
     keep[order[:-1][same]] = False
     return keep
+
+
+def _rows(schema: pa.Schema, records: Sequence[Record], special: dict[str, list[Any]]) -> pa.Table:
+    """Each column from `special`, else from the records' field of its name."""
+    columns = [
+        pa.array(special.get(field.name) or [record[field.name] for record in records], field.type) for field in schema
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
 def _identity(scored: ScoredBatch) -> dict[str, Any]:

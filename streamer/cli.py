@@ -230,6 +230,38 @@ def status(
     raise typer.Exit(0 if run_status(_settings(config), as_json) else 1)
 
 
+sink = typer.Typer(help="Fill tables from our topics: always-on, one sink a table.", no_args_is_help=True)
+app.add_typer(sink, name="sink")
+
+UntilEos = Annotated[
+    bool, typer.Option("--until-eos", help="End where the topics end as this begins, with the files joined.")
+]
+
+
+@sink.command("parquet")
+def sink_parquet(config: Config = None, until_eos: UntilEos = False, as_json: AsJson = False) -> None:
+    """Write scored alerts to scores.parquet, a folder of Parquet files by night."""
+    from streamer.commands.sink import run_sink
+
+    run_sink(_settings(config), "parquet", until_eos, as_json)
+
+
+@sink.command("lancedb")
+def sink_lancedb(config: Config = None, until_eos: UntilEos = False, as_json: AsJson = False) -> None:
+    """Write embeddings to embeddings.lance, a LanceDB table."""
+    from streamer.commands.sink import run_sink
+
+    run_sink(_settings(config), "lancedb", until_eos, as_json)
+
+
+@sink.command("mongodb")
+def sink_mongodb(config: Config = None, until_eos: UntilEos = False, as_json: AsJson = False) -> None:
+    """Write scored alerts to the collection scored_alerts of a MongoDB database."""
+    from streamer.commands.sink import run_sink
+
+    run_sink(_settings(config), "mongodb", until_eos, as_json)
+
+
 def _settings(config: Path | None) -> Settings:
     """The configuration's settings, or the defaults."""
     from streamer.settings import Settings, SettingsError, load_settings

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from time import time
+from typing import Literal
 
 from classifiers import BundleError, load_bundle
 from classifiers.prior import PriorWeighedClassifier
 from schemas.assembling import warm_up as warm_up_assembling
+from schemas.messages import ContainerEncoder, FramedEncoder
 from schemas.prediction import Classifier
 from schemas.projection import warm_up as warm_up_decoder
 from schemas.surveys.identity import SURVEYS
 from schemas.surveys.lsst import LsstSchemas
+from schemas.wire import DEAD_LETTER, schema_text
 from streamer.errors import ConfigurationError
 from streamer.kafka.cluster import Cluster
 from streamer.kafka.progress import DeploymentWatch, Watched
@@ -30,17 +33,27 @@ from streamer.processors.select import Cut, Select, Selection
 from streamer.processors.selection_model import LightgbmScore
 from streamer.settings import Settings
 from streamer.settings.models import Selection as SelectionModel
-from streamer.settings.service import HOME, Credentials, RegistrySettings, Security
+from streamer.settings.service import HOME, Credentials, RegistrySettings, Security, SinkSettings
+from streamer.sinks.acknowledged import AcknowledgedProducer
 from streamer.sinks.base import DeadLetterSink, Sink
 from streamer.sinks.dead_letters import LETTERS_FOLDER, AvroDeadLetterSink
+from streamer.sinks.folder_lock import only_writer
+from streamer.sinks.following import Destination, Follower, Limits, asking
+from streamer.sinks.kafka import KafkaDeadLetterSink
 from streamer.sinks.lance import TABLE, LanceSink
+from streamer.sinks.mongodb import MongodbSink
+from streamer.sinks.nightly_parquet import NightlyParquet
 from streamer.sinks.parquet import PARTS_FOLDER, SCORES_FILE, ParquetSink
+from streamer.sinks.subscription import Subscription
 from streamer.state.sqlite import SqliteObjectStore
 from streamer.state.sqlite_reading import SqliteObjectReader
 from streamer.state.store import ObjectReader, ObjectStore
 
 STATE_FOLDER = "state"
 """Where a results folder keeps the replay's object store."""
+
+SinkKind = Literal["parquet", "lancedb", "mongodb"]
+"""Tables that `streamer sink` writes."""
 
 BYTES_PER_MB = 1_000_000
 """[byte / MB]"""
@@ -230,3 +243,58 @@ def open_registry(settings: RegistrySettings) -> SchemaRegistry | None:
         password=password_of(settings),
         ca_file=None if settings.ca_file is None else Path(settings.ca_file),
     )
+
+
+@contextmanager
+def open_sink(settings: Settings, kind: SinkKind, is_stopping: Callable[[], bool]) -> Iterator[Follower]:
+    """A sink over the home cluster's topics, alone in its folder and its group.
+
+    SinkError where the table is not ours to write, KafkaFailure where the cluster refuses or has no such topics,
+    Unreachable where it is away: each is a UserError.
+    """
+    home, topics = open_clusters(settings)[HOME], Topics(settings.kafka.topic_prefix)
+    public, restricted = topics.scored, topics.scored_restricted
+    if kind == "lancedb":
+        public, restricted = topics.embeddings, topics.embeddings_restricted
+    with ExitStack() as stack:
+        destination = stack.enter_context(_open_destination(settings.sinks, kind))
+        registry = open_registry(settings.kafka.registry)
+        letters: ContainerEncoder | FramedEncoder = ContainerEncoder(DEAD_LETTER)
+        if registry is not None:
+            stack.callback(registry.close)
+            schema_id = registry.register(f"{topics.dead_letters}-value", schema_text(DEAD_LETTER))
+            letters = FramedEncoder(DEAD_LETTER, schema_id)
+        subscription = Subscription(
+            home,
+            [public, restricted] if settings.sinks.restricted == "include" else [public],
+            f"{settings.deployment}.sink.{kind}",
+            kind,
+            settings.kafka.session_timeout_s,
+        )
+        stack.callback(subscription.close)
+        producer = AcknowledgedProducer(home)
+        yield Follower(
+            subscription,
+            home.name,
+            destination,
+            KafkaDeadLetterSink(producer.send, topics, letters, home.message_max_bytes),
+            producer,
+            None if registry is None else asking(registry),
+            Limits(settings.sinks.max_rows, settings.sinks.max_wait_s, settings.sinks.quiet_s),
+            is_stopping,
+        )
+
+
+@contextmanager
+def _open_destination(settings: SinkSettings, kind: SinkKind) -> Iterator[Destination]:
+    if kind == "mongodb":
+        at = settings.mongodb
+        sink = MongodbSink(at.uri, at.database, at.username, password_of(at))
+        try:
+            yield sink
+        finally:
+            sink.close()
+        return
+    folder = Path(settings.parquet_folder if kind == "parquet" else settings.lancedb_folder)
+    with only_writer(folder):
+        yield NightlyParquet(folder) if kind == "parquet" else LanceSink(folder)

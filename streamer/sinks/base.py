@@ -14,6 +14,10 @@ class SinkError(UserError):
     """A sink cannot write (disk full, folder not writable, a file of another kind in the way)."""
 
 
+class Away(SinkError):  # noqa: N818  (a state, nobody's error)
+    """What a sink writes to, or needs for reading, is away: waiting helps."""
+
+
 class Sink(Protocol):
     """Takes scored alerts. Writing a score again, in this run or a later one, leaves one copy: the last."""
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-import zlib
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
 import lancedb
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
+from lancedb.index import BTree
 
-from schemas.columns import EMBEDDINGS_SCHEMA, KEY, embeddings_table, last_of_equal
+from schemas.columns import EMBEDDINGS_SCHEMA, KEY, embeddings_rows, embeddings_table, key_hashes, last_of_equal
+from schemas.records import RecordFileError
 from schemas.scored import ScoredBatch
+from schemas.wire import EMBEDDING, Record
 from streamer.sinks.base import SinkError
 
 TABLE = "embeddings"
@@ -35,8 +36,11 @@ _SOURCE_PLACE = re.compile(r"[\s,;:(]+(?:at )?[^\s,]*\.rs:\d+")
 class LanceSink:
     """Writes `directory`/embeddings.lance, one row for each key: of equal keys the last written stays.
 
-    An existing table is continued. Alerts without an embedding are left out.
+    An existing table is continued. Alerts without an embedding are left out. Whether a key is there already is asked
+    of an index on `alert_id`, so nothing of the table is kept in memory.
     """
+
+    schema_name = EMBEDDING
 
     def __init__(self, directory: Path | str) -> None:
         self._file = Path(directory) / f"{TABLE}.lance"
@@ -46,63 +50,72 @@ class LanceSink:
         try:
             Path(directory).mkdir(parents=True, exist_ok=True)
             self._table = lancedb.connect(str(directory)).create_table(TABLE, schema=EMBEDDINGS_SCHEMA, exist_ok=True)
-            self._known = key_hashes(self._table.search().select(list(KEY)).to_arrow())
         except _FAILURES as error:
             raise SinkError(f"cannot use {self._file} ({_line(error)}): move it away, or use another folder") from None
 
     def write(self, scored: ScoredBatch) -> None:
         """Takes a batch."""
-        table = embeddings_table(scored)
-        self._waiting.append(table)
-        self._waiting_rows += len(table)
+        self._keep(embeddings_table(scored))
         if self._waiting_rows >= FLUSH_ROWS:
             self.flush()
 
+    def begin(self, since: str) -> None:
+        """Forgets what was taken and not flushed."""
+        self._waiting, self._waiting_rows = [], 0
+
+    def take(self, records: Sequence[Record]) -> None:
+        """Takes records of embedding v1 into memory; RecordFileError where one does not fit the columns."""
+        try:
+            self._keep(embeddings_rows(records))
+        except (pa.ArrowException, OverflowError) as error:
+            raise RecordFileError(f"the message does not fit the columns of {TABLE}: {error}") from None
+
     def flush(self) -> None:
-        """Adds what waits; only rows whose key may be there already pay for a search."""
+        """Adds what waits; only where a key is there already is the table searched for each."""
         if not self._waiting_rows:
             return
         rows = pa.concat_tables(self._waiting)
         rows = rows.filter(pa.array(last_of_equal(rows)))
-        hashes = key_hashes(rows)
-        known = np.isin(hashes, self._known)
         try:
-            if known.any():
+            if self._has_any(rows):
                 merge = self._table.merge_insert(list(KEY)).when_matched_update_all().when_not_matched_insert_all()
                 merge.execute(rows)
             else:
                 self._table.add(rows)
         except _FAILURES as error:
             raise SinkError(f"cannot write {self._file}: {_line(error)}") from None
-        self._known = np.concatenate([self._known, hashes[~known]])
         self._waiting, self._waiting_rows = [], 0
         self._added = True
+
+    def join(self) -> None:
+        """Joins the table's files, and brings the index on alert ids up to them."""
+        if not self._added:
+            return
+        try:
+            if not self._table.list_indices():
+                self._table.create_index("alert_id", config=BTree())
+            self._table.optimize(cleanup_older_than=KEEP_FORMER)
+        except _FAILURES as error:
+            raise SinkError(f"cannot write {self._file}: {_line(error)}") from None
+        self._added = False
 
     def close(self) -> None:
         """Adds what waits, and joins the table's files."""
         self.flush()
-        if not self._added:
-            return
-        try:
-            self._table.optimize(cleanup_older_than=KEEP_FORMER)
-        except _FAILURES as error:
-            raise SinkError(f"cannot write {self._file}: {_line(error)}") from None
+        self.join()
+
+    def _keep(self, rows: pa.Table) -> None:
+        self._waiting.append(rows)
+        self._waiting_rows += len(rows)
+
+    def _has_any(self, rows: pa.Table) -> bool:
+        """Whether the table holds a key of the rows."""
+        ids = ",".join(map(str, rows.column("alert_id").to_pylist()))
+        there = self._table.search().where(f"alert_id IN ({ids})").select(list(KEY)).to_arrow()
+        return bool(len(there)) and bool(np.isin(key_hashes(there), key_hashes(rows)).any())
 
 
 def _line(error: BaseException) -> str:
     """The first sentence: LanceDB's messages go on with a place in its own source, or a trace."""
     line = next(iter(str(error).splitlines()), "")
     return _SOURCE_PLACE.split(line)[0].split(". ")[0].strip(" .,:;") or type(error).__name__
-
-
-def key_hashes(rows: pa.Table) -> npt.NDArray[np.uint64]:
-    """A 64-bit hash of each row's key, shape (n,); two keys with one hash only cost a needless search."""
-    mixed: npt.NDArray[np.uint64] = rows.column("alert_id").to_numpy().view(np.uint64)
-    for name in KEY:
-        if name == "alert_id":
-            continue
-        column = rows.column(name)
-        values = pc.unique(column)
-        checks = np.array([zlib.crc32(str(value).encode()) for value in values.to_pylist()], np.uint64)
-        mixed = (mixed ^ checks[pc.index_in(column, value_set=values).to_numpy()]) * np.uint64(0x9E3779B97F4A7C15)
-    return mixed

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from schemas.columns import KEY, SCORES_SCHEMA, last_of_equal, scores_table
+from schemas.columns import scores_table
 from schemas.scored import ScoredBatch
 from streamer.sinks.base import SinkError
+from streamer.sinks.parquet_files import check_columns, last_of_each_key, write_whole
 
 SCORES_FILE = "scores.parquet"
 """Name of the table of scores in a folder of results."""
@@ -37,7 +36,7 @@ class ParquetSink:
         try:
             self._parts.mkdir(parents=True, exist_ok=True)
             for file in self._written():
-                _check(file)
+                check_columns(file)
         except OSError as error:
             raise SinkError(f"cannot use the folder {directory}: {error.strerror or error}") from None
         self._next = 1 + max((int(part.stem) for part in self._parts.glob("*.parquet")), default=0)
@@ -53,13 +52,7 @@ class ParquetSink:
         """Writes what waits as one part."""
         if not self._waiting:
             return
-        part = self._parts / f"{self._next:06d}.parquet"
-        unfinished = part.with_suffix(".unfinished")
-        try:
-            pq.write_table(pa.concat_tables(self._waiting), unfinished)
-            unfinished.replace(part)
-        except (OSError, pa.ArrowException) as error:
-            raise SinkError(f"cannot write {part}: {error}") from None
+        write_whole(self._parts / f"{self._next:06d}.parquet", [pa.concat_tables(self._waiting)])
         self._next += 1
         self._waiting, self._waiting_rows = [], 0
 
@@ -67,13 +60,9 @@ class ParquetSink:
         """Merges the former file and all parts into scores.parquet, then removes the parts."""
         self.flush()
         files = self._written()
-        unfinished = self._file.with_suffix(".unfinished")
         try:
             if files != [self._file]:
-                with pq.ParquetWriter(unfinished, SCORES_SCHEMA) as writer:
-                    for table in _last_of_each_key(files):
-                        writer.write_table(table)
-                unfinished.replace(self._file)
+                write_whole(self._file, last_of_each_key(files))
             for leftover in self._parts.iterdir():
                 leftover.unlink()
             self._parts.rmdir()
@@ -84,27 +73,3 @@ class ParquetSink:
         """The former file, if any, then the parts in the order of their writing."""
         former = [self._file] if self._file.exists() else []
         return former + sorted(self._parts.glob("*.parquet"))
-
-
-def _check(file: Path) -> None:
-    try:
-        schema = pq.read_schema(file)
-    except pa.ArrowInvalid as error:
-        raise SinkError(f"{file} is not Parquet ({error}): move it away, or use another folder") from None
-    if not schema.equals(SCORES_SCHEMA):
-        raise SinkError(f"{file} has other columns than this version writes: move it away, or use another folder")
-
-
-def _last_of_each_key(files: list[Path]) -> Iterator[pa.Table]:
-    """The files' rows, a row group at a time, without those whose key comes again later."""
-    if not files:
-        return
-    keep = last_of_equal(pa.concat_tables([pq.read_table(file, columns=list(KEY)) for file in files]))
-    start = 0
-    for file in files:
-        with pq.ParquetFile(file) as parquet:
-            for group in range(parquet.num_row_groups):
-                table = parquet.read_row_group(group)
-                kept = keep[start : start + len(table)]
-                start += len(table)
-                yield table if kept.all() else table.filter(pa.array(kept))

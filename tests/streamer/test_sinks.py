@@ -18,14 +18,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.columns import EMBEDDINGS_SCHEMA, KEY, SCORES_SCHEMA, last_of_equal, scores_table
+from schemas.columns import EMBEDDINGS_SCHEMA, KEY, SCORES_SCHEMA, key_hashes, last_of_equal, scores_table
 from schemas.packet import Packet
 from schemas.records import DeadLetter, read_dead_letters
 from schemas.taxonomy import CLASS_COLUMNS, CLASSES
 from schemas.wire import scored_alert_records
 from streamer.sinks.base import Sink, SinkError
 from streamer.sinks.dead_letters import AvroDeadLetterSink
-from streamer.sinks.lance import LanceSink, _line, key_hashes
+from streamer.sinks.lance import LanceSink, _line
 from streamer.sinks.memory import MemoryDeadLetterSink, MemorySink
 from streamer.sinks.parquet import ParquetSink
 from tests import made_up
@@ -357,7 +357,7 @@ def test_a_full_disk_is_one_clear_line_and_the_former_scores_stay(
     parquet.write(made_up.scored([2]))
     dead.write([letter(1)])
     with monkeypatch.context() as patch:
-        patch.setattr("streamer.sinks.parquet.pq.write_table", refuse)
+        patch.setattr("streamer.sinks.parquet_files.pq.ParquetWriter", refuse)
         patch.setattr("streamer.sinks.dead_letters.write_dead_letters", refuse)
         for sink in (parquet, dead):
             with pytest.raises(SinkError, match=r"cannot write .*No space left"):

@@ -1,0 +1,33 @@
+"""`streamer sink`: an always-on consumer of our topics that fills a table."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import sys
+from time import monotonic
+
+from streamer.factory import SinkKind, open_sink
+from streamer.settings import Settings
+
+
+def run_sink(settings: Settings, kind: SinkKind, until_eos: bool, as_json: bool) -> None:
+    """Fills the table until SIGTERM or Ctrl-C, or to the end of the topics as it is now; UserError where it cannot."""
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format=f"%(asctime)s %(levelname)s sink {kind}: %(message)s", force=True
+    )
+    stops: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, frame: stops.append(number))
+    began = monotonic()
+    with open_sink(settings, kind, lambda: bool(stops)) as sink:
+        tally = sink.run(until_eos)
+    seconds = monotonic() - began
+    print(
+        f"{tally.written:,} messages written in {tally.batches:,} batches, {tally.unreadable:,} unreadable ones to the "
+        f"dead letters; {seconds:.1f} s",
+        file=sys.stderr,
+    )
+    if as_json:
+        print(json.dumps({"sink": kind, "seconds": round(seconds, 3)} | tally.as_json()))
