@@ -16,8 +16,8 @@ from schemas.packet import Coordinates
 from schemas.rows import merge_rows
 from schemas.scored import ScoredBatch
 from schemas.spectrum import Spectrum
-from streamer.state.mongodb_changes import Changes, Writes
-from streamer.state.mongodb_claims import claim, claim_newer, give_back
+from streamer.state.mongodb_changes import Changes, Claims, Writes, add_claims
+from streamer.state.mongodb_claims import ClaimDesk
 from streamer.state.mongodb_database import MongodbDatabase, Retention
 from streamer.state.mongodb_documents import alert_documents, names_document, score_documents, spectrum_document
 from streamer.state.mongodb_reading import MongodbQueries
@@ -57,13 +57,14 @@ class MongodbObjectStore(MongodbQueries):
         self._retention = retention
         self._open: list[Changes] = []
         """The transaction, and the trial inside it."""
-        self._undone: list[Changes] = []
-        """Whose claims are still to be given back."""
+        self._undone: Claims = {}
+        """Claims of what was undone, still to be given back, or taken up again by the same message."""
         self._named: set[str] = set()
         self._many_chunks: dict[str, set[str]] = {}
         self._database = MongodbDatabase(uri, database, username=username, password=password, timeout_s=timeout_s)
         try:
             self._database.make(retention)
+            self._desk = ClaimDesk(self._database)
         except BaseException:
             self._database.close()
             raise
@@ -72,14 +73,13 @@ class MongodbObjectStore(MongodbQueries):
         """Starts a transaction."""
         if self._open:
             raise StoreError("a transaction is open in the object store already")
-        self._give_back()
         self._open.append(Changes())
 
     def commit(self) -> None:
         """Makes all since `begin` lasting. Where it fails the transaction is over: take the batch again."""
         changes = self._changes
         try:
-            self._give_back()
+            self._give_back(list(self._undone))
             for survey, writes in changes.writes.items():
                 writes.send(self._database, survey)
             self._compact()
@@ -90,8 +90,8 @@ class MongodbObjectStore(MongodbQueries):
 
     def rollback(self) -> None:
         """Undoes all since `begin`; does nothing where no transaction is open. It needs no server."""
-        self._undone += self._open
-        self._open.clear()
+        while self._open:
+            self._undo()
 
     @contextmanager
     def trial(self) -> Iterator[None]:
@@ -101,7 +101,7 @@ class MongodbObjectStore(MongodbQueries):
         try:
             yield
         except BaseException:
-            self._undone.append(self._open.pop())
+            self._undo()
             raise
         self._open.pop()
         before.add(trial)
@@ -110,33 +110,40 @@ class MongodbObjectStore(MongodbQueries):
         """Undoes an open transaction and lets go of the connections; a second time does nothing."""
         self.rollback()
         with suppress(StoreError):  # the messages of claims that stay will come again
-            self._give_back()
+            self._give_back(list(self._undone))
         super().close()
 
     def see(
         self, survey: str, alert_ids: IntArray, processed_mjd_tai: FloatArray, coordinates: Sequence[Coordinates]
     ) -> list[Seen]:
         """Records what carried each of n alerts unless it is recorded, in order; answers what is recorded for each."""
-        changes, ids = self._changes, alert_ids.tolist()
+        claims, ids = self._changes.claims, alert_ids.tolist()
         self._collection("seen", survey)
-        self._give_back()
         first: dict[int, Seen] = {}
         for key, place, at in zip(ids, coordinates, processed_mjd_tai.tolist(), strict=True):
             first.setdefault(key, Seen(str(place), at))
-        held = claim(self._database, survey, first, changes)
+        undone = {(survey, key): self._undone[survey, key] for key in first if (survey, key) in self._undone}
+        again = {key: claim for key, claim in undone.items() if claim.seen.coordinates == first[key[1]].coordinates}
+        self._give_back(list(undone.keys() - again))
+        for key in again:
+            del self._undone[key]
+        add_claims(claims, again)
+        held = {key: claim.seen for (_, key), claim in again.items()}
+        held |= self._desk.claim(survey, {key: seen for key, seen in first.items() if key not in held}, claims)
         return [held[key] for key in ids]
 
     def supersede(
         self, survey: str, alert_ids: IntArray, processed_mjd_tai: FloatArray, coordinates: Sequence[Coordinates]
     ) -> None:
         """Records reprocessed alerts: a later processing time than the recorded one replaces what was seen."""
-        changes = self._changes
+        claims = self._changes.claims
         self._collection("seen", survey)
         newest: dict[int, Seen] = {}
         for key, place, at in zip(alert_ids.tolist(), coordinates, processed_mjd_tai.tolist(), strict=True):
             if key not in newest or at > newest[key].processed_mjd_tai:
                 newest[key] = Seen(str(place), at)
-        claim_newer(self._database, survey, newest, changes)
+        self._give_back([(survey, key) for key in newest if (survey, key) in self._undone])
+        self._desk.claim_newer(survey, newest, claims)
 
     def add_light_curve_rows(
         self, survey: str, object_ids: Sequence[str], rows: npt.NDArray[np.void], offsets: IntArray
@@ -192,10 +199,15 @@ class MongodbObjectStore(MongodbQueries):
         self._collection("objects", survey)
         return self._changes.writes[survey]
 
-    def _give_back(self) -> None:
-        while self._undone:
-            give_back(self._database, self._undone[0])
-            del self._undone[0]
+    def _undo(self) -> None:
+        claims = self._open.pop().claims
+        add_claims(claims, self._undone)
+        self._undone = claims
+
+    def _give_back(self, keys: Sequence[tuple[str, int]]) -> None:
+        self._desk.give_back({key: self._undone[key] for key in keys})
+        for key in keys:
+            del self._undone[key]
 
     def _chunks(self, survey: str, object_ids: Sequence[str]) -> dict[str, list[bytes]]:
         chunks = super()._chunks(survey, object_ids)
@@ -210,18 +222,16 @@ class MongodbObjectStore(MongodbQueries):
         return chunks
 
     def _compact(self) -> None:
-        """Writes objects of many chunks as one, each unless another worker has added to it meanwhile."""
+        """Writes objects of many chunks as one: first it, then without the others, so that no row is ever away."""
         while self._many_chunks:
             survey, object_ids = self._many_chunks.popitem()
             collection = self._collection("objects", survey)
             held = self._database.find(collection, {"_id": {"$in": list(object_ids)}}, ["c"]) if object_ids else []
+            joined = {one["_id"]: merge_rows(np.frombuffer(b"".join(one["c"]), ROW_DTYPE)).tobytes() for one in held}
             self._database.apply(
-                collection,
-                [
-                    UpdateOne(
-                        {"_id": one["_id"], "c": one["c"]},
-                        {"$set": {"c": [merge_rows(np.frombuffer(b"".join(one["c"]), ROW_DTYPE)).tobytes()]}},
-                    )
-                    for one in held
-                ],
+                collection, [UpdateOne({"_id": key}, {"$addToSet": {"c": chunk}}) for key, chunk in joined.items()]
+            )
+            parts = {one["_id"]: [chunk for chunk in one["c"] if chunk != joined[one["_id"]]] for one in held}
+            self._database.apply(
+                collection, [UpdateOne({"_id": key}, {"$pullAll": {"c": chunks}}) for key, chunks in parts.items()]
             )

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from bson import ObjectId
 from pymongo import UpdateOne
 
 from streamer.state.mongodb_database import WRITTEN, Document, MongodbDatabase
+from streamer.state.store import Seen
 
 
 @dataclass(slots=True)
@@ -72,25 +72,43 @@ def _order(score: Document) -> tuple[Any, ...]:
     return score["t"], score["r"], score["a"], score["u"]
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """That a message carries an alert, and how to give it back."""
+
+    seen: Seen
+    before: Document | None = None
+    """The claim that was there; None where nothing was recorded."""
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the message had claimed the alert already, for another worker or before a crash."""
+        return self.before is not None and self.before["c"] == self.seen.coordinates
+
+    def on(self, earlier: Claim | None) -> Claim:
+        """The claim, to be given back together with an earlier one of the same alert."""
+        return self if earlier is None else Claim(self.seen, earlier.before)
+
+
+Claims = dict[tuple[str, int], Claim]
+"""By survey and alert id."""
+
+
 @dataclass(slots=True)
 class Changes:
     """All that a transaction, or a trial inside it, has done: claims made at once, writes to come."""
 
-    token: ObjectId = field(default_factory=ObjectId)
-    """Marks the claims made now, so that only these are given back."""
-    tokens: list[ObjectId] = field(default_factory=list)
-    """Also those of trials that went well."""
-    claims: dict[tuple[str, int], Document | None] = field(default_factory=dict)
-    """What was claimed (survey, alert id), and what was recorded before: nothing, or another's claim."""
+    claims: Claims = field(default_factory=dict)
     writes: defaultdict[str, Writes] = field(default_factory=lambda: defaultdict(Writes))
     """By survey."""
 
-    def __post_init__(self) -> None:
-        self.tokens.append(self.token)
-
     def add(self, other: Changes) -> None:
         """Takes over what a trial has done that went well."""
-        self.tokens += other.tokens
-        self.claims = other.claims | self.claims
+        add_claims(self.claims, other.claims)
         for survey, writes in other.writes.items():
             self.writes[survey].add(writes)
+
+
+def add_claims(earlier: Claims, later: Claims) -> None:
+    """Adds claims to those made before them."""
+    earlier |= {key: claim.on(earlier.get(key)) for key, claim in later.items()}

@@ -2,91 +2,98 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from itertools import groupby
 
 from bson import ObjectId
 from pymongo import DeleteOne, ReplaceOne, UpdateOne
 
-from streamer.state.mongodb_changes import Changes
+from streamer.state.mongodb_changes import Claim, Claims
 from streamer.state.mongodb_database import WRITTEN, Change, Document, MongodbDatabase
 from streamer.state.store import Seen
 
-# A claim is a document {_id: alert id, c: coordinates, p: processing time, w: token}. Whoever claims an alert for a
-# message that claimed it before (it came again after a crash) puts a token of its own there. The former worker may only
-# have been frozen: the claim is then no longer its own to give back.
+
+class ClaimDesk:
+    """Claims alerts for messages in the name of one worker.
+
+    A claim is a document {_id: alert id, c: coordinates, p: processing time, w: the workers that rely on it}. A message
+    that comes again, after a crash or in another worker's hands, adds its worker to the claim. A worker that was only
+    frozen may then take its own name off, and the claim stays.
+    """
+
+    def __init__(self, database: MongodbDatabase) -> None:
+        self._database = database
+        self._worker = ObjectId()
+
+    def claim(self, survey: str, wanted: Mapping[int, Seen], claims: Claims) -> dict[int, Seen]:
+        """Claims alerts unless other messages have them, and notes that in `claims`; answers whose each of them is."""
+        collection, held = f"seen_{survey}", dict[int, Seen]()
+        while left := [key for key in wanted if key not in held]:
+            noted = [key for key in left if (survey, key) not in claims]
+            claims |= {(survey, key): Claim(wanted[key]) for key in noted}  # before: the answer may be lost
+            there = self._insert(collection, {key: wanted[key] for key in left})
+            held |= {key: wanted[key] for key in left if key not in there}
+            shared: list[Change] = []
+            for document in self._documents(collection, there).values():
+                key, seen = document["_id"], Seen(document["c"], document["p"])
+                if seen.coordinates == wanted[key].coordinates and self._worker not in document["w"]:
+                    claims[survey, key] = Claim(seen, document)
+                    shared.append(UpdateOne({"_id": key}, {"$addToSet": {"w": self._worker}}))
+                    continue
+                held[key] = seen
+                if key in noted:
+                    del claims[survey, key]
+            self._database.apply(collection, shared)
+        return held
+
+    def claim_newer(self, survey: str, wanted: Mapping[int, Seen], claims: Claims) -> None:
+        """Claims alerts from messages with an earlier processing time, and notes that in `claims`."""
+        collection, left = f"seen_{survey}", dict(wanted)
+        while left:
+            held = self._documents(collection, left)
+            left = {key: new for key, new in left.items() if key not in held or new.processed_mjd_tai > held[key]["p"]}
+            absent = {key: new for key, new in left.items() if key not in held}
+            later = {(survey, key): Claim(new, held.get(key)) for key, new in left.items()}
+            claims |= {key: claim.on(claims.get(key)) for key, claim in later.items()}
+            self._insert(collection, absent)
+            replaced: list[Change] = [
+                ReplaceOne(_unchanged(held[key]), self._document(key, new)) for key, new in left.items() if key in held
+            ]
+            self._database.apply(collection, replaced)
+
+    def give_back(self, claims: Claims) -> None:
+        """Undoes claims on which no other worker relies; again, it changes nothing."""
+        for survey in {survey for survey, _ in claims}:
+            mine = {key: claim for (owner, key), claim in claims.items() if owner == survey}
+            released: list[Change] = [
+                UpdateOne({"_id": key}, {"$pull": {"w": self._worker}})
+                for key, claim in mine.items()
+                if claim.before is None or claim.is_shared
+            ]
+            self._database.apply(f"seen_{survey}", released)
+            undone: list[Change] = [
+                DeleteOne({"_id": key, "w": []})
+                if claim.before is None
+                else ReplaceOne({"_id": key, "w": [self._worker]}, claim.before)
+                for key, claim in mine.items()
+                if not claim.is_shared
+            ]
+            self._database.apply(f"seen_{survey}", undone)
+
+    def _insert(self, collection: str, wanted: Mapping[int, Seen]) -> set[int]:
+        """Inserts claims; the ids of those that somebody has."""
+        documents = [self._document(key, seen) for key, seen in wanted.items()]
+        return {document["_id"] for document in self._database.insert_absent(collection, documents)}
+
+    def _documents(self, collection: str, keys: Mapping[int, Seen] | set[int]) -> dict[int, Document]:
+        if not keys:
+            return {}
+        return {found["_id"]: found for found in self._database.find(collection, {"_id": {"$in": list(keys)}})}
+
+    def _document(self, key: int, seen: Seen) -> Document:
+        now = datetime.now(UTC)
+        return {"_id": key, "c": seen.coordinates, "p": seen.processed_mjd_tai, "w": [self._worker], WRITTEN: now}
 
 
-def claim(database: MongodbDatabase, survey: str, wanted: Mapping[int, Seen], changes: Changes) -> dict[int, Seen]:
-    """Claims alerts for messages unless others have them; answers whose each of them is. It counts at once."""
-    collection, mine = f"seen_{survey}", dict(wanted)
-    held: dict[int, Seen] = {}
-    while left := [key for key in wanted if key not in held]:
-        for key in left:
-            changes.claims.setdefault((survey, key), None)  # before it is sent: the answer may be lost
-        there = database.insert_absent(collection, [_document(key, mine[key], changes.token) for key in left])
-        known = {document["_id"] for document in there}
-        held |= {key: mine[key] for key in left if key not in known}
-        again: list[Change] = []
-        for document in database.find(collection, {"_id": {"$in": list(known)}}) if known else ():
-            key, is_mine = document["_id"], document["c"] == mine[document["_id"]].coordinates
-            if document["w"] in changes.tokens:
-                held[key] = Seen(document["c"], document["p"])
-            elif is_mine:
-                changes.claims[survey, key] = document
-                again.append(UpdateOne(_as_it_was(document), {"$set": {"w": changes.token}}))
-            else:
-                held[key] = Seen(document["c"], document["p"])
-                del changes.claims[survey, key]
-        database.apply(collection, again)
-    return held
-
-
-def claim_newer(database: MongodbDatabase, survey: str, wanted: Mapping[int, Seen], changes: Changes) -> None:
-    """Claims alerts for messages with a later processing time than what is recorded. It counts at once."""
-    collection, left = f"seen_{survey}", dict(wanted)
-    while left:
-        held = {document["_id"]: document for document in database.find(collection, {"_id": {"$in": list(left)}})}
-        left = {key: new for key, new in left.items() if key not in held or new.processed_mjd_tai > held[key]["p"]}
-        for key in left:
-            if key not in held:
-                changes.claims.setdefault((survey, key), None)
-            elif held[key]["w"] not in changes.tokens:
-                changes.claims[survey, key] = held[key]
-        absent = [_document(key, new, changes.token) for key, new in left.items() if key not in held]
-        database.insert_absent(collection, absent)
-        database.apply(
-            collection,
-            [
-                ReplaceOne(_as_it_was(held[key]), _document(key, new, changes.token))
-                for key, new in left.items()
-                if key in held
-            ],
-        )
-
-
-def give_back(database: MongodbDatabase, changes: Changes) -> None:
-    """Undoes claims that are still those of `changes`; again, it changes nothing."""
-
-    def restored() -> Iterator[tuple[str, Change]]:
-        for (survey, key), before in sorted(changes.claims.items(), key=lambda item: item[0]):
-            still_mine = {"_id": key, "w": {"$in": changes.tokens}}
-            yield survey, DeleteOne(still_mine) if before is None else ReplaceOne(still_mine, before)
-
-    for survey, undoing in groupby(restored(), key=lambda one: one[0]):
-        database.apply(f"seen_{survey}", [change for _, change in undoing])
-
-
-def _document(key: int, seen: Seen, token: ObjectId) -> Document:
-    return {
-        "_id": key,
-        "c": seen.coordinates,
-        "p": seen.processed_mjd_tai,
-        "w": token,
-        WRITTEN: datetime.now(UTC),
-    }
-
-
-def _as_it_was(document: Document) -> Document:
+def _unchanged(document: Document) -> Document:
     return {field: document[field] for field in ("_id", "c", "p", "w")}

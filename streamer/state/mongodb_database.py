@@ -89,6 +89,11 @@ class MongodbDatabase:
         """Lets go of the connections; a second time does nothing."""
         self._client.close()
 
+    def drop(self) -> None:
+        """Deletes the database with all that it holds."""
+        with self._failing_clearly():
+            self._client.drop_database(self._database)
+
     def layout(self) -> int | None:
         """Version of the layout that the database has; None where it holds no object store."""
         held = self.find("layout", {"_id": "layout"})
