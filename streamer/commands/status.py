@@ -71,6 +71,8 @@ def _parts(status: DeploymentStatus) -> Iterator[RenderableType]:
     if status.workers:
         yield _workers(status)
         yield _outcomes(status)
+    if status.totals.filtered or status.totals.dead_letter:
+        yield _reasons(status.totals)
     if status.lag:
         yield _lag(status)
     yield from _models(status)
@@ -124,10 +126,17 @@ def _outcomes(status: DeploymentStatus) -> Table:
         table.add_row(worker.slot, *_counts(worker.outcomes))
     table.add_section()
     table.add_row("all", *_counts(status.totals), style="bold")
-    for name, reasons in (("filtered", status.totals.filtered), ("dead letter", status.totals.dead_letter)):
+    return table
+
+
+def _reasons(totals: OutcomeStatus) -> Table:
+    table = Table(title="Why not scored", title_justify="left")
+    table.add_column("outcome")
+    table.add_column("reason", overflow="fold")
+    table.add_column("messages", justify="right")
+    for outcome, reasons in (("filtered", totals.filtered), ("dead letter", totals.dead_letter)):
         for reason, count in sorted(reasons.items(), key=lambda item: -item[1]):
-            cells = [f"{count:,}" if column == name else "" for column in ("filtered", "duplicate", "dead letter")]
-            table.add_row(f"  {reason}", "", "", *cells, style="dim")
+            table.add_row(outcome, reason, f"{count:,}")
     return table
 
 
