@@ -230,6 +230,49 @@ def status(
     raise typer.Exit(0 if run_status(_settings(config), as_json) else 1)
 
 
+@app.command()
+def tail(
+    classes: Annotated[
+        list[str] | None, typer.Option("--class", metavar="CLASS", help="Only this class; may be given several times.")
+    ] = None,
+    min_score: Annotated[
+        float | None, typer.Option("--min-score", metavar="P", help="Only from this score of the class on, 0 to 1.")
+    ] = None,
+    survey: Annotated[Survey | None, typer.Option("--survey", help="Only this survey's alerts.")] = None,
+    start_at: Annotated[
+        str, typer.Option("--start-at", metavar="WHEN", help="earliest, latest, tonight, or a date or date-time (UTC).")
+    ] = "latest",
+    limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="End after so many alerts.")] = None,
+    until_eos: Annotated[bool, typer.Option("--until-eos", help="End where the stream ends as this begins.")] = False,
+    group: Annotated[
+        str | None, typer.Option("--group", metavar="NAME", help="Go on where this group stopped; else a fresh look.")
+    ] = None,
+    restricted: Annotated[bool, typer.Option("--restricted", help="Scores of non-public data too.")] = False,
+    config: Config = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, with the record's keys.")] = False,
+) -> None:
+    """Show scores as they are published, until Ctrl-C.
+
+    With --min-score an alert is shown when one of the classes asked for has that score, predicted or not; without
+    classes, when the predicted class has it.
+    """
+    from streamer.commands.tail import run_tail
+    from streamer.factory import open_scored_alerts
+
+    alerts = open_scored_alerts(
+        _settings(config),
+        classes=classes or (),
+        min_score=min_score,
+        survey=survey,
+        start_at=start_at,
+        limit=limit,
+        until_eos=until_eos,
+        group=group,
+        restricted=restricted,
+    )
+    run_tail(alerts, as_json)
+
+
 sink = typer.Typer(help="Fill tables from our topics: always-on, one sink a table.", no_args_is_help=True)
 app.add_typer(sink, name="sink")
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from time import time
-from typing import Literal
+from typing import Any, Literal
 
 from classifiers import BundleError, load_bundle
 from classifiers.prior import PriorWeighedClassifier
@@ -19,6 +19,7 @@ from schemas.projection import warm_up as warm_up_decoder
 from schemas.surveys.identity import SURVEYS
 from schemas.surveys.lsst import LsstSchemas
 from schemas.wire import DEAD_LETTER, schema_text
+from streamer.client import ScoredAlerts
 from streamer.errors import ConfigurationError
 from streamer.kafka.cluster import Cluster
 from streamer.kafka.progress import DeploymentWatch, Watched
@@ -243,6 +244,12 @@ def open_registry(settings: RegistrySettings) -> SchemaRegistry | None:
         password=password_of(settings),
         ca_file=None if settings.ca_file is None else Path(settings.ca_file),
     )
+
+
+def open_scored_alerts(settings: Settings, **question: Any) -> ScoredAlerts:
+    """The scores of the configured deployment for a subscriber; `question` is what `ScoredAlerts` takes of its own."""
+    home, registry = open_clusters(settings)[HOME], open_registry(settings.kafka.registry)
+    return ScoredAlerts(home, prefix=settings.kafka.topic_prefix, registry=registry, **question)
 
 
 @contextmanager

@@ -1,0 +1,76 @@
+"""What a line of `streamer tail` says of an alert."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from schemas.records import ScoredAlert
+from schemas.wire import scored_alert_records
+from streamer.commands.tail import COLUMNS, Lines, line, magnitude
+from tests import made_up
+
+TDE = np.array([[0, 0, 0, 0, 0.25, 0.75, 0]], np.float32)
+
+
+def alert(**changes: Any) -> ScoredAlert:
+    batch = made_up.scored([1], object_ids=["ZTF26abcdefg"], class_scores=TDE, prediction_set=TDE > 0.5, **changes)
+    return ScoredAlert.model_validate(scored_alert_records(batch)[0])
+
+
+def cells(shown: ScoredAlert) -> list[str]:
+    """The line's cells, cut where its columns are."""
+    text, found = line(shown).plain, []
+    for _, width in COLUMNS:
+        found.append(text[:width].strip())
+        text = text[width + 2 :]
+    return found
+
+
+def test_a_line_holds_what_a_person_looks_for() -> None:
+    calibrated = {"calibration": [{"domain": "made up", "n": 10, "method": "temperature"}]}
+    flux = {"last_flux_njy": np.array([10_000], np.float32), "last_band": np.array([2], np.int8)}
+    novelty = {"novelty": np.array([0.125], np.float32)}
+    assert cells(alert(**calibrated, **flux, **novelty)) == [
+        "2023-11-14 22:13:21",
+        "ZTF",
+        "ZTF26abcdefg",
+        "TDE",
+        "████████░░ 0.75",
+        "TDE",
+        "0.12",
+        "3",
+        "r 21.40",
+        "default 1.0",
+    ]
+
+
+def test_a_score_without_calibration_stands_in_brackets_and_says_so() -> None:
+    shown = cells(alert(calibration=[None], novelty=np.array([np.nan], np.float32)))
+    assert shown[4:7] == ["████████░░ (0.75)", "uncalibrated", "-"]
+
+
+def test_an_unclassified_alert_gives_its_reason() -> None:
+    batch = made_up.scored([1], unclassified=[0])
+    shown = cells(ScoredAlert.model_validate(scored_alert_records(batch)[0]))
+    assert shown[3:6] == ["unclassified", "no usable light …", ""]
+
+
+@pytest.mark.parametrize(("flux_njy", "text"), [(None, "-"), (3630.78, "22.50"), (-50.0, "fainter"), (0.0, "fainter")])
+def test_a_flux_is_given_as_a_magnitude_where_it_has_one(flux_njy: float | None, text: str) -> None:
+    assert magnitude(flux_njy) == text
+
+
+def test_the_heading_comes_once_and_before_the_first_alert() -> None:
+    out = io.StringIO()
+    lines = Lines(Console(file=out, width=60))
+    lines.show(alert())
+    lines.show(alert())
+    heading, *rest = out.getvalue().splitlines()
+    assert heading.split()[:2] == ["scored", "(UTC)"]
+    assert len(rest) == 2
+    assert rest[0] == rest[1] == line(alert()).plain
