@@ -6,6 +6,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.text import Text
@@ -15,22 +16,31 @@ from schemas.surveys.columns import ZERO_POINT_AB_NJY
 from schemas.taxonomy import CLASS_COLUMNS, CLASSES
 from streamer.client import ScoredAlerts
 
-BAR_CELLS = 10
+BAR_CELLS = 5
 """Width of the bar of a score [characters]."""
 
-COLUMNS: tuple[tuple[str, int], ...] = (
-    ("scored (UTC)", 19),
-    ("survey", 6),
-    ("object", 20),
-    ("class", 12),
-    ("score", BAR_CELLS + 7),
-    ("set", 16),
-    ("novelty", 7),
-    ("det", 4),
-    ("last mag", 9),
-    ("model", 12),
+
+class Column(NamedTuple):
+    """A column of the lines for people."""
+
+    heading: str
+    width: int
+    """[characters]; what is longer is cut."""
+    is_number: bool = False
+
+
+COLUMNS: tuple[Column, ...] = (
+    Column("scored (UTC)", 14),
+    Column("object", 23),
+    Column("class", 5),
+    Column("score", BAR_CELLS + 7),
+    Column("set", 12),
+    Column("new", 4, is_number=True),
+    Column("det", 4, is_number=True),
+    Column("last", 7, is_number=True),
+    Column("model", 11),
 )
-"""What a line shows of an alert, and how wide [characters]."""
+"""What a line shows of an alert: 100 characters with the spaces between, since a terminal may have no more."""
 
 CLASS_STYLES = {
     "SN I": "bright_blue",
@@ -50,13 +60,13 @@ def run_tail(alerts: ScoredAlerts, as_json: bool) -> None:
     """Prints the alerts until they end, and says on stderr where there was none; quiet when the reader goes away."""
     show = _print_json if as_json else Lines(Console()).show
     messages = Console(stderr=True)
-    with alerts:
-        try:
+    try:
+        with alerts:  # an alert that nobody could read is not passed over in a group
             shown = _show_all(alerts, show)
-        except BrokenPipeError:
-            # Whoever read the lines (`head`) has enough; what Python still holds of them goes nowhere.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return
+    except BrokenPipeError:
+        # Whoever read the lines (`head`) has enough; what Python still holds of them goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return
     if not shown:
         messages.print("no score fits: nothing was shown")
     if alerts.unreadable:
@@ -85,8 +95,7 @@ class Lines:
     def show(self, alert: ScoredAlert) -> None:
         """Prints one alert."""
         if not self._has_heading:
-            heading = "  ".join(_cell(name, width) for name, width in COLUMNS)
-            self._print(Text(heading.rstrip(), style="bold underline"))
+            self._print(Text(_row(column.heading for column in COLUMNS), style="bold underline"))
             self._has_heading = True
         self._print(line(alert))
 
@@ -98,44 +107,49 @@ class Lines:
 def line(alert: ScoredAlert) -> Text:
     """One alert in the columns of `COLUMNS`."""
     name, curve = alert.predicted_class, alert.light_curve
-    calibrated = alert.calibration is not None
+    is_uncalibrated = name is not None and alert.calibration is None
+    style = CLASS_STYLES[name] if name else "dim"
     texts: list[tuple[str, str]] = [
-        (f"{alert.scored:%Y-%m-%d %H:%M:%S}", "dim"),
-        (alert.survey.upper(), ""),
-        (alert.object_id, "bold"),
-        (name or "unclassified", CLASS_STYLES[name] if name else "dim"),
-        _score(alert),
-        (", ".join(alert.prediction_set), "") if calibrated or name is None else ("uncalibrated", "bold yellow"),
+        (f"{alert.scored:%m-%d %H:%M:%S}", "dim"),
+        (f"{alert.survey}:{alert.object_id}", "bold"),
+        (name or "-", style),
+        (_score(alert), style),
+        ("uncalibrated", "bold yellow") if is_uncalibrated else (",".join(alert.prediction_set), ""),
         ("-" if alert.novelty is None else f"{alert.novelty:.2f}", ""),
         (f"{alert.n_detections}", ""),
-        (f"{curve.last_band or '-'} {magnitude(curve.last_flux_njy)}", ""),
+        (f"{curve.last_band or ''} {magnitude(curve.last_flux_njy)}".strip(), ""),
         (f"{alert.model} {alert.version}", "dim"),
     ]
-    found = Text("  ").join(
-        Text(_cell(text, width), style=style) for (text, style), (_, width) in zip(texts, COLUMNS, strict=True)
+    found = Text(" ").join(
+        Text(_cell(text, column), style=style) for (text, style), column in zip(texts, COLUMNS, strict=True)
     )
     found.rstrip()
     return found
 
 
 def magnitude(flux_njy: float | None) -> str:
-    """AB magnitude of a difference flux; `-` for none, `fainter` for an object below its template."""
+    """AB magnitude of a difference flux; `-` for none, `faded` for an object below its template."""
     if flux_njy is None:
         return "-"
-    return f"{ZERO_POINT_AB_NJY - 2.5 * math.log10(flux_njy):.2f}" if flux_njy > 0 else "fainter"
+    return f"{ZERO_POINT_AB_NJY - 2.5 * math.log10(flux_njy):.2f}" if flux_njy > 0 else "faded"
 
 
-def _score(alert: ScoredAlert) -> tuple[str, str]:
+def _score(alert: ScoredAlert) -> str:
     """The predicted class's score as a bar and a number, in brackets if uncalibrated; else the reason."""
-    name = alert.predicted_class
-    if alert.class_scores is None or name is None:
-        return alert.unclassified_reason or "", "dim"
-    score: float = getattr(alert.class_scores, _COLUMN[name])
+    if alert.class_scores is None or alert.predicted_class is None:
+        return alert.unclassified_reason or ""
+    score: float = getattr(alert.class_scores, _COLUMN[alert.predicted_class])
     number = f"{score:.2f}" if alert.calibration is not None else f"({score:.2f})"
     full = round(score * BAR_CELLS)
-    return f"{'█' * full}{'░' * (BAR_CELLS - full)} {number}", CLASS_STYLES[name]
+    return f"{'█' * full}{'░' * (BAR_CELLS - full)} {number}"
 
 
-def _cell(text: str, width: int) -> str:
+def _row(texts: Iterable[str]) -> str:
+    return " ".join(_cell(text, column) for text, column in zip(texts, COLUMNS, strict=True)).rstrip()
+
+
+def _cell(text: str, column: Column) -> str:
     """The text in a column's width; what is longer is cut, and shows it."""
-    return text.ljust(width) if len(text) <= width else f"{text[: width - 1]}…"
+    if len(text) > column.width:
+        return f"{text[: column.width - 1]}…"
+    return text.rjust(column.width) if column.is_number else text.ljust(column.width)

@@ -25,9 +25,9 @@ def alert(**changes: Any) -> ScoredAlert:
 def cells(shown: ScoredAlert) -> list[str]:
     """The line's cells, cut where its columns are."""
     text, found = line(shown).plain, []
-    for _, width in COLUMNS:
-        found.append(text[:width].strip())
-        text = text[width + 2 :]
+    for column in COLUMNS:
+        found.append(text[: column.width].strip())
+        text = text[column.width + 1 :]
     return found
 
 
@@ -36,11 +36,10 @@ def test_a_line_holds_what_a_person_looks_for() -> None:
     flux = {"last_flux_njy": np.array([10_000], np.float32), "last_band": np.array([2], np.int8)}
     novelty = {"novelty": np.array([0.125], np.float32)}
     assert cells(alert(**calibrated, **flux, **novelty)) == [
-        "2023-11-14 22:13:21",
-        "ZTF",
-        "ZTF26abcdefg",
+        "11-14 22:13:21",
+        "ztf:ZTF26abcdefg",
         "TDE",
-        "████████░░ 0.75",
+        "████░ 0.75",
         "TDE",
         "0.12",
         "3",
@@ -51,16 +50,21 @@ def test_a_line_holds_what_a_person_looks_for() -> None:
 
 def test_a_score_without_calibration_stands_in_brackets_and_says_so() -> None:
     shown = cells(alert(calibration=[None], novelty=np.array([np.nan], np.float32)))
-    assert shown[4:7] == ["████████░░ (0.75)", "uncalibrated", "-"]
+    assert shown[3:6] == ["████░ (0.75)", "uncalibrated", "-"]
 
 
 def test_an_unclassified_alert_gives_its_reason() -> None:
     batch = made_up.scored([1], unclassified=[0])
     shown = cells(ScoredAlert.model_validate(scored_alert_records(batch)[0]))
-    assert shown[3:6] == ["unclassified", "no usable light …", ""]
+    assert shown[2:5] == ["-", "no usable l…", ""]
 
 
-@pytest.mark.parametrize(("flux_njy", "text"), [(None, "-"), (3630.78, "22.50"), (-50.0, "fainter"), (0.0, "fainter")])
+def test_a_line_fits_the_terminal_of_the_docs() -> None:
+    shown = alert(calibration=[None]).model_copy(update={"object_id": "1" * 30, "n_detections": 123_456})
+    assert len(line(shown).plain) <= 100
+
+
+@pytest.mark.parametrize(("flux_njy", "text"), [(None, "-"), (3630.78, "22.50"), (-50.0, "faded"), (0.0, "faded")])
 def test_a_flux_is_given_as_a_magnitude_where_it_has_one(flux_njy: float | None, text: str) -> None:
     assert magnitude(flux_njy) == text
 
