@@ -69,7 +69,7 @@ class NightlyParquet:
                 leftover.unlink()
             for file in self._folder.glob("*/*.parquet"):
                 check_columns(file)
-        except FileExistsError:
+        except (FileExistsError, NotADirectoryError):
             raise SinkError(f"{self._folder} is a file, as a replay writes it: use another folder") from None
         except OSError as error:
             raise SinkError(f"cannot use the folder {self._folder}: {error.strerror or error}") from None
