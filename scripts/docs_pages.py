@@ -46,6 +46,9 @@ Bad input of yours (a missing file, a wrong configuration, a folder that cannot 
 stderr and exit code 2. Bad packets never stop a replay: they become dead letters.
 """
 
+TOP = "The file"
+"""Title of the table of the keys that stand in no block."""
+
 METRICS = """\
 # Metrics and health
 
@@ -77,9 +80,7 @@ def pages() -> dict[str, str]:
 
 def configuration() -> str:
     parts = [CONFIGURATION.replace("\n", f"\n\n{MADE}\n", 1), "## Keys\n"]
-    parts += [
-        table for name, field in Settings.model_fields.items() for table in _tables(f"`{name}`", field.annotation)
-    ]
+    parts += _tables(TOP, Settings)
     parts += ["## The defaults, commented\n", f"```yaml\n{default_yaml()}```\n"]
     return "\n".join(parts)
 
@@ -97,7 +98,7 @@ def metrics() -> str:
 
 
 def _tables(title: str, annotation: Any) -> Iterator[str]:
-    """A table of a block's keys, then the tables of the blocks below it (the surveys share theirs)."""
+    """A table of a block's keys, then the tables of the blocks below it (blocks of one kind share theirs)."""
     model = sections(annotation)
     assert model is not None
     lines = [f"### {title}\n", "| key | takes | default | meaning |", "|---|---|---|---|"]
@@ -105,12 +106,18 @@ def _tables(title: str, annotation: Any) -> Iterator[str]:
     for key, field in model.model_fields.items():
         inner = sections(field.annotation)
         if inner is not None:
-            below.setdefault(inner, "A selection" if title == "`selections`" else f"{title}: `{key}`")
+            below.setdefault(inner, _title(title, key))
         default = "required" if field.is_required() else _default(field.default)
         lines.append(f"| `{key}` | {_cell(expectation(field))} | {default} | {_cell(field.description or '')} |")
     yield "\n".join(lines) + "\n"
     for inner, name in below.items():
         yield from _tables(name, inner)
+
+
+def _title(above: str, key: str) -> str:
+    if above == "`selections`":
+        return "A selection"
+    return f"`{key}`" if above == TOP else f"{above}: `{key}`"
 
 
 def _default(value: Any) -> str:
