@@ -44,9 +44,19 @@ class Survey(StrEnum):
 @app.command()
 def replay(
     source: Annotated[
-        list[Path], typer.Argument(metavar="SOURCE", help="Archives (tar.gz), packets (.avro, .bin), or folders.")
+        list[str],
+        typer.Argument(
+            metavar="SOURCE",
+            help="Archives (tar.gz), packets (.avro, .bin), folders, or topics: kafka://TOPIC, kafka://CLUSTER/TOPIC.",
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the results; continued if it exists.")],
+    begin: Annotated[
+        str | None, typer.Option("--from", metavar="DATE", help="Of topics: from this date or date-time (UTC) on.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="DATE", help="Of topics: what came before this time (UTC).")
+    ] = None,
     spectra: Annotated[
         Path | None,
         typer.Option("--spectra", metavar="FILE.parquet", help="Spectra, each used from its own time on."),
@@ -55,14 +65,14 @@ def replay(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run the pipeline over archives.
+    """Run the pipeline over archives, or over what a topic holds.
 
     Writes scores.parquet, embeddings.lance, dead_letters/ and a state of its own to DIR. Packets that cannot be read
-    become dead letters and never stop a replay.
+    become dead letters and never stop a replay. A topic is read to its present end; the live service is not touched.
     """
     from streamer.commands.replay import run_replay
 
-    run_replay(source, out, _settings(config), spectra, schemas, as_json)
+    run_replay(source, out, _settings(config), begin, until, spectra, schemas, as_json)
 
 
 @app.command()
@@ -98,16 +108,41 @@ def simulate(
     survey: Annotated[Survey, typer.Option("--survey", help="Whose packets to make.")],
     rate: Annotated[float, typer.Option("--rate", metavar="R", help="Packets a second.")],
     duration: Annotated[float, typer.Option("--duration", metavar="S", help="Seconds; R x S packets are made.")],
-    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="Folder for the packets, written unpaced.")],
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="DIR|kafka",
+            help="Folder for the packets, written unpaced; or `kafka`, the home cluster, paced as the sky would send "
+            "them (a folder of that name is ./kafka).",
+        ),
+    ],
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="The same seed gives the same night.")] = 0,
+    topic: Annotated[
+        str | None,
+        typer.Option("--topic", metavar="NAME", help="With kafka: the topic; else as the survey names tonight's."),
+    ] = None,
+    unpaced: Annotated[bool, typer.Option("--unpaced", help="With kafka: as fast as it goes.")] = False,
+    truth: Annotated[
+        Path | None,
+        typer.Option("--truth", metavar="FILE.parquet", help="With kafka: where to write what each object is."),
+    ] = None,
+    config: Config = None,
 ) -> None:
     """Make a night of packets: schema-valid, with histories that grow as objects come back.
 
     The sky's time runs faster than the clock. truth.parquet beside the packets says what each object is.
     """
-    from streamer.commands.simulate import run_simulate
+    from streamer.commands.simulate import KAFKA, Night, check_options, simulate_to_folder
 
-    run_simulate(survey.value, rate, duration, seed, to)
+    check_options(to, topic, truth, config, unpaced)
+    night = Night(survey.value, rate, duration, seed)
+    if to == KAFKA:
+        from streamer.commands.simulate_kafka import simulate_to_kafka
+
+        simulate_to_kafka(night, _settings(config), topic, truth, not unpaced)
+    else:
+        simulate_to_folder(night, Path(to))
 
 
 @app.command()

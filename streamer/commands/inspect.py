@@ -18,7 +18,7 @@ from schemas.packet import Packet
 from schemas.stamps import read_triplet
 from schemas.surveys.lsst import LsstSchemas
 from schemas.times import unix_from_mjd_tai
-from streamer.commands.replay import open_sources
+from streamer.commands.sources import open_files
 from streamer.errors import UserError
 from streamer.processors.decode import Decode
 
@@ -30,7 +30,7 @@ def run_inspect(path: Path, schemas: Path | None, as_json: bool) -> bool:
     """Describes the packets of a file; returns whether all of them could be read."""
     if path.is_dir():
         raise UserError(f"{path} is a folder; name one file (or use `streamer replay` for all of it)")
-    source = open_sources([path])
+    source = open_files([path])
     decode = Decode(LsstSchemas(schemas))
     described: list[dict[str, Any]] = []
     more = False

@@ -1,4 +1,4 @@
-"""`streamer replay`: archives through the pipeline, into a folder."""
+"""`streamer replay`: archives and topics through the pipeline, into a folder."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from schemas.spectrum import Spectrum
 from schemas.spectrum_files import SpectrumFileError, read_spectra
 from schemas.surveys.identity import survey_of_object_id
 from schemas.taxonomy import CLASSES
+from streamer.commands.sources import open_sources
 from streamer.errors import UserError
 from streamer.factory import open_replay, result_paths
 from streamer.replay import ReplayReport, replay
 from streamer.settings import Settings
-from streamer.sources.files import FileSource
 from streamer.state.store import ObjectStore
 
 PREPARING = "preparing (the first run after an install compiles, up to half a minute)"
@@ -30,14 +30,21 @@ SKIPPED_SHOWN = 20
 
 
 def run_replay(
-    sources: Sequence[Path], out: Path, settings: Settings, spectra: Path | None, schemas: Path | None, as_json: bool
+    names: Sequence[str],
+    out: Path,
+    settings: Settings,
+    begin: str | None,
+    until: str | None,
+    spectra: Path | None,
+    schemas: Path | None,
+    as_json: bool,
 ) -> None:
     """Replays the sources and prints the summary; UserError where a source or the folder cannot be used."""
     console = Console(stderr=True)
-    source = open_sources(sources, leave_out=result_paths(out))
     if schemas is not None and not schemas.is_dir():
         raise UserError(f"the folder of schemas {schemas} does not exist")
     with ExitStack() as stack:
+        sources = stack.enter_context(open_sources(names, settings, begin, until, result_paths(out)))
         with console.status(PREPARING):
             pipeline = stack.enter_context(open_replay(settings, out, schemas))
         if spectra is not None:
@@ -47,31 +54,21 @@ def run_replay(
                 f"{unusable:,} without a time, an object or two good bins"
             )
         with _progress(console) as progress:
-            task = progress.add_task("replay", total=max(source.bytes_total, 1), rate="", counts="")
+            task = progress.add_task("replay", total=1.0, rate="", counts="")
 
             def show(report: ReplayReport) -> None:
                 progress.update(
                     task,
-                    completed=source.bytes_read,
+                    completed=sources.fraction_read,
                     rate=f"{report.alerts_per_second:,.0f} alerts/s",
                     counts=f"{report.outcomes.received:,} received",
                 )
 
-            report = replay(source, pipeline, settings.batch.max_alerts, show)
-            progress.update(task, completed=max(source.bytes_total, 1))
-    print_summary(console, report, source.skipped, out)
+            report = replay(sources, pipeline, settings.batch.max_alerts, show)
+            progress.update(task, completed=1.0)
+    print_summary(console, report, sources.skipped, out)
     if as_json:
-        print(json.dumps(report.as_json() | {"skipped_files": len(source.skipped), "out": str(out)}))
-
-
-def open_sources(paths: Sequence[Path], leave_out: Sequence[Path] = ()) -> FileSource:
-    """The packets of these paths, nothing in or below `leave_out`; UserError names the one that cannot be read."""
-    try:
-        return FileSource(paths, leave_out)
-    except FileNotFoundError as error:
-        raise UserError(f"no such file or folder: {error.filename}") from None
-    except OSError as error:
-        raise UserError(f"{error.filename} cannot be read: {error.strerror}") from None
+        print(json.dumps(report.as_json() | {"skipped_files": len(sources.skipped), "out": str(out)}))
 
 
 def import_spectra(store: ObjectStore, path: Path) -> tuple[int, int, int]:

@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from time import monotonic, sleep
 from typing import Any, Literal
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # they are documented
     AdminClient,
     ConfigResource,
     NewPartitions,
     NewTopic,
-    OffsetSpec,
     ResourceType,
 )
 
 from streamer.kafka.cluster import Cluster, KafkaFailure, explain, reach
+from streamer.kafka.offsets import EARLIEST_MS, LATEST_MS, offsets_at
 
 ANSWER_TIMEOUT_S = 10.0
 """Longest wait for one answer of a cluster [s]: it takes milliseconds where all is well."""
 
 MS_PER_DAY = 86_400_000
 """[ms / d]"""
-
-_NO_LEADER = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART)
-"""What brokers say of a partition while they choose its leader."""
 
 COMPACTED_SEGMENT_MS = 600_000
 """Age at which a compacted topic begins a new file [ms]. Only older ones are compacted, so readers read little more."""
@@ -149,9 +145,9 @@ def show(cluster: Cluster, plans: Mapping[str, TopicPlan | None]) -> list[TopicS
     admin = AdminClient(cluster.client())
     try:
         configs = _configs(admin, there)
-        messages = _messages(admin, there)
     except KafkaException as failed:
         raise KafkaFailure(explain(failed.args[0], cluster)) from None
+    messages = _messages(cluster, there)
     return [
         _state(name, plan, there[name], configs[name], messages[name], cluster.message_max_bytes)
         if name in there
@@ -227,30 +223,18 @@ def _configs(admin: AdminClient, names: Mapping[str, int]) -> dict[str, dict[str
     }
 
 
-def _messages(admin: AdminClient, partitions: Mapping[str, int]) -> dict[str, int]:
-    """Offsets between beginning and end of topics; KafkaException where they cannot be asked."""
+def _messages(cluster: Cluster, partitions: Mapping[str, int]) -> dict[str, int]:
+    """Offsets between beginning and end of topics; KafkaFailure where they cannot be asked."""
     counts = dict.fromkeys(partitions, 0)
-    lanes = [TopicPartition(name, index) for name, count in partitions.items() for index in range(count)]
-    for sign, spec in ((-1, OffsetSpec.earliest()), (1, OffsetSpec.latest())):  # type: ignore[no-untyped-call]
-        for name, offset in _offsets(admin, dict.fromkeys(lanes, spec)):
-            counts[name] += sign * offset
+    lanes = [(name, index) for name, count in partitions.items() for index in range(count)]
+    consumer = Consumer(cluster.client(group_id=cluster.group_id("topics")))  # a client needs one; it joins nothing
+    try:
+        for sign, time_ms in ((-1, EARLIEST_MS), (1, LATEST_MS)):
+            for (name, _), offset in offsets_at(consumer, cluster, lanes, time_ms).items():
+                counts[name] += sign * offset
+    finally:
+        consumer.close()
     return counts
-
-
-def _offsets(admin: AdminClient, wanted: dict[TopicPartition, Any]) -> Iterator[tuple[str, int]]:
-    """(topic, offset) for each partition; waits for leaders that are being chosen, as they are when a topic is new."""
-    until = monotonic() + ANSWER_TIMEOUT_S
-    while wanted:
-        again: dict[TopicPartition, Any] = {}
-        for lane, future in admin.list_offsets(wanted).items():
-            try:
-                yield lane.topic, future.result(ANSWER_TIMEOUT_S).offset
-            except KafkaException as failed:
-                if failed.args[0].code() not in _NO_LEADER or monotonic() > until:
-                    raise
-                again[lane] = wanted[lane]
-        wanted = again
-        sleep(0.1 if again else 0.0)
 
 
 def _state(

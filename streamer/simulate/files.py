@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +33,32 @@ _TRUTH_SCHEMA = pa.schema(
 )
 
 
-@dataclass(slots=True)
 class NightReport:
-    """What was written."""
+    """What a night was made of."""
 
-    packets: int = 0
-    objects: int = 0
-    bytes: int = 0
-    types: Counter[str] = field(default_factory=Counter)
-    """Packets of each type."""
+    def __init__(self) -> None:
+        self.packets = 0
+        self.bytes = 0
+        self.types: Counter[str] = Counter()
+        """Packets of each type."""
+        self._objects: dict[str, list[SimulatedPacket]] = {}
+
+    @property
+    def objects(self) -> int:
+        """Objects that sent them."""
+        return len(self._objects)
+
+    def add(self, packet: SimulatedPacket) -> None:
+        """Counts a packet, and keeps its truth."""
+        self.packets += 1
+        self.bytes += len(packet.payload)
+        self.types[packet.type] += 1
+        self._objects.setdefault(packet.object_id, []).append(packet.without_payload())
+
+    def write_truth(self, file: Path) -> None:
+        """Writes the truth, beside another night's in a file that is there; OSError or pyarrow's where it cannot."""
+        table = truth_table(self._objects)
+        pq.write_table(_joined(pq.read_table(file), table) if file.exists() else table, file)
 
 
 def write_night(
@@ -57,34 +74,33 @@ def write_night(
     Nothing waits: rate and duration only set how many. A folder that holds a night already gets this one beside it, and
     the truth of both. UserError where the arguments make no night, or where the folder cannot be written.
     """
+    packets = night_of_packets(survey, rate_per_s, duration_s, seed)
+    report = NightReport()
+    with writing_to(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for packet in packets:
+            (folder / packet.file_name).write_bytes(packet.payload)
+            report.add(packet)
+            after_packet(packet)
+        report.write_truth(folder / TRUTH_FILE)
+    return report
+
+
+def night_of_packets(survey: str, rate_per_s: float, duration_s: float, seed: int) -> Iterator[SimulatedPacket]:
+    """The packets of a night; UserError where the arguments make none."""
     try:
-        packets = simulate_night(survey, rate_per_s, duration_s, seed)
+        return simulate_night(survey, rate_per_s, duration_s, seed)
     except ValueError as error:
         raise UserError(str(error)) from error
+
+
+@contextmanager
+def writing_to(place: Path) -> Iterator[None]:
+    """Gives what goes wrong while a file or folder is written as a UserError."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return _write(packets, folder, after_packet)
+        yield
     except (OSError, pa.ArrowException) as error:
-        raise UserError(f"cannot write to {folder}: {getattr(error, 'strerror', None) or error}") from error
-
-
-def _write(
-    packets: Iterable[SimulatedPacket], folder: Path, after_packet: Callable[[SimulatedPacket], None]
-) -> NightReport:
-    report = NightReport()
-    objects: dict[str, list[SimulatedPacket]] = {}
-    for packet in packets:
-        (folder / packet.file_name).write_bytes(packet.payload)
-        report.packets += 1
-        report.bytes += len(packet.payload)
-        report.types[packet.type] += 1
-        objects.setdefault(packet.object_id, []).append(packet.without_payload())
-        after_packet(packet)
-    report.objects = len(objects)
-    truth = folder / TRUTH_FILE
-    table = truth_table(objects)
-    pq.write_table(_joined(pq.read_table(truth), table) if truth.exists() else table, truth)
-    return report
+        raise UserError(f"cannot write to {place}: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _joined(former: pa.Table, table: pa.Table) -> pa.Table:

@@ -1,0 +1,68 @@
+"""`streamer simulate --to kafka`: a night onto a topic, as its survey would send it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from time import perf_counter
+
+from rich.console import Console
+
+from streamer.commands.simulate import Night, print_summary, shown_progress
+from streamer.factory import open_clusters
+from streamer.kafka.cluster import Cluster, reach
+from streamer.kafka.topics import TopicPlan, make
+from streamer.settings import Settings
+from streamer.settings.service import HOME
+from streamer.simulate.files import NightReport, night_of_packets, writing_to
+from streamer.simulate.pace import paced
+from streamer.sinks.packets import KafkaPacketSink
+
+TOPICS = {"ztf": "ztf_{date}_programid1", "lsst": "lsst-alerts-v11"}
+"""What the surveys call their topics; `{date}` is tonight as YYYYMMDD (UTC)."""
+
+PARTITIONS = 6
+"""Partitions of a rehearsal's topic: fewer than the surveys', for one broker."""
+
+RETENTION_D = 7
+"""How long a rehearsal's topic keeps packets [d], as ZTF's do."""
+
+ANSWER_TIMEOUT_S = 10.0
+"""Longest wait for the cluster at the start [s]."""
+
+
+def simulate_to_kafka(night: Night, settings: Settings, topic: str | None, truth: Path | None, is_paced: bool) -> None:
+    """Sends the night, evenly at its rate or as fast as it goes, and says what arrived and how fast.
+
+    A topic that is missing is made, and that is said. UserError where the night cannot be made or sent.
+    """
+    console = Console(stderr=True)
+    packets = night_of_packets(night.survey, night.rate_per_s, night.duration_s, night.seed)
+    name = topic or TOPICS[night.survey].replace("{date}", f"{datetime.now(UTC):%Y%m%d}")
+    home = open_clusters(settings)[HOME]
+    if _made(home, name, settings.kafka.replication_factor):
+        console.print(f"made the topic {name} with {PARTITIONS} partitions at {home}", soft_wrap=True)
+    report = NightReport()
+    started_s = perf_counter()
+    with KafkaPacketSink(home, name) as sink, shown_progress(console, night) as after_packet:
+        for packet in paced(packets, night.rate_per_s, sink.wait) if is_paced else packets:
+            sink.send(packet.payload)
+            report.add(packet)
+            after_packet(packet)
+        sink.flush()
+    seconds = perf_counter() - started_s
+    if truth is not None:
+        with writing_to(truth):
+            report.write_truth(truth)
+    where = f"{sink.delivered / seconds:,.1f} packets/s; {sink.delivered:,} on {name} at {home}"
+    print_summary(console, night, report, seconds, where)
+
+
+def _made(cluster: Cluster, topic: str, replication: int) -> bool:
+    """Whether the topic had to be made."""
+    known = reach(cluster, ANSWER_TIMEOUT_S).topics
+    if topic in known:
+        return False
+    plan = TopicPlan(topic, PARTITIONS, RETENTION_D, "streamer simulate", "workers")
+    make(cluster, {topic: plan}, replication)
+    return True
