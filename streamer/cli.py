@@ -41,6 +41,13 @@ class Survey(StrEnum):
     lsst = "lsst"
 
 
+class StoreName(StrEnum):
+    """Object stores of the service."""
+
+    mongodb = "mongodb"
+    sqlite = "sqlite"
+
+
 @app.command()
 def replay(
     source: Annotated[
@@ -177,9 +184,7 @@ def topics_show_command(config: Config = None, as_json: AsJson = False) -> None:
     show_topics(_settings(config), as_json)
 
 
-bench = typer.Typer(
-    help="Measure this machine: rates beside fastavro's, and what each stage costs.", no_args_is_help=True
-)
+bench = typer.Typer(help="Measure this machine: rates, latencies, and what each stage costs.", no_args_is_help=True)
 app.add_typer(bench, name="bench")
 
 BenchData = Annotated[
@@ -202,6 +207,48 @@ def bench_pipeline_command(data: BenchData = None, as_json: AsJson = False) -> N
     from streamer.commands.bench import run_bench_pipeline
 
     run_bench_pipeline(data, as_json)
+
+
+Store = Annotated[StoreName, typer.Option("--store", help="Where the workers keep objects.")]
+
+
+@bench.command("kafka")
+def bench_kafka_command(
+    config: Config = None,
+    data: BenchData = None,
+    alerts: Annotated[int, typer.Option("--alerts", metavar="N", min=10, help="Alerts of each case.")] = 6_000,
+    workers: Annotated[
+        str, typer.Option("--workers", metavar="N,...", help="Numbers of workers, one case after the other.")
+    ] = "1,2",
+    store: Store = StoreName.mongodb,
+    as_json: AsJson = False,
+) -> None:
+    """Alerts a second through Kafka and the stores, over an empty store and a filled one.
+
+    Needs Kafka, and MongoDB: those of the configuration, or of `make services`. Names of its own; nothing is left.
+    """
+    from streamer.commands.bench_service import run_bench_kafka
+
+    run_bench_kafka(_settings(config), data, alerts, workers, store.value, as_json)
+
+
+@bench.command("latency")
+def bench_latency_command(
+    config: Config = None,
+    data: BenchData = None,
+    rate: Annotated[float, typer.Option("--rate", metavar="R", min=1.0, help="Alerts a second.")] = 270.0,
+    duration: Annotated[float, typer.Option("--duration", metavar="S", min=1.0, help="For so many seconds.")] = 60.0,
+    workers: Annotated[int, typer.Option("--workers", metavar="N", min=1, max=256, help="Workers.")] = 1,
+    store: Store = StoreName.mongodb,
+    as_json: AsJson = False,
+) -> None:
+    """Time from an alert's publishing until a subscriber has its score, at a given rate.
+
+    Needs Kafka, and MongoDB: those of the configuration, or of `make services`. Names of its own; nothing is left.
+    """
+    from streamer.commands.bench_service import run_bench_latency
+
+    run_bench_latency(_settings(config), data, rate, duration, workers, store.value, as_json)
 
 
 @app.command("check-config")
@@ -292,7 +339,7 @@ def tail(
     classes, when the predicted class has it.
     """
     from streamer.commands.tail import run_tail
-    from streamer.factory import open_scored_alerts
+    from streamer.factory.subscribers import open_scored_alerts
 
     alerts = open_scored_alerts(
         _settings(config),

@@ -34,7 +34,7 @@ def loaded_by(module: str, *packages: str) -> str:
     return run(sys.executable, "-c", code).strip()
 
 
-@pytest.mark.parametrize("module", ["streamer.cli", "streamer.factory", "classifiers", "classifiers.cli"])
+@pytest.mark.parametrize("module", ["streamer.cli", "streamer.factory.worker", "classifiers", "classifiers.cli"])
 def test_serving_loads_no_training_package(module: str) -> None:
     assert loaded_by(module, "torch", "onnx") == ""
 

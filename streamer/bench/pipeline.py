@@ -25,7 +25,7 @@ from schemas.surveys.projections import LSST_PROJECTION, ZTF_PROJECTION
 from schemas.surveys.ztf import ZtfReader
 from schemas.taxonomy import CLASSES, MODALITIES
 from streamer.bench.workloads import Workload, workloads
-from streamer.factory import build_pipeline
+from streamer.factory.pipeline import build_pipeline
 from streamer.pipeline import Pipeline
 from streamer.replay import replay
 from streamer.settings import Settings

@@ -1,4 +1,4 @@
-"""`streamer bench`: the measurements, for people and for machines."""
+"""`streamer bench decode` and `streamer bench pipeline`: one core measured, for people and for machines."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from streamer.errors import UserError
 
 def run_bench_decode(data: Path | None, as_json: bool) -> None:
     """Decode rates beside fastavro's; UserError where `data` holds no packets."""
-    report = bench_decode(_folder(data))
+    report = bench_decode(packets_folder(data))
     if as_json:
         print(json.dumps(report))
         return
@@ -40,7 +40,7 @@ def run_bench_pipeline(data: Path | None, as_json: bool) -> None:
     """Cost of the whole pipeline on one core; UserError where `data` holds no packets."""
     console = Console(stderr=True)
     with console.status("measuring") as status:
-        report = bench_pipeline(_folder(data), status.update)
+        report = bench_pipeline(packets_folder(data), status.update)
     if as_json:
         print(json.dumps(report))
         return
@@ -73,7 +73,8 @@ def run_bench_pipeline(data: Path | None, as_json: bool) -> None:
         out.print(f"unpacking a tar.gz beside it: {report['tar_gz_ms_per_packet']:.3f} ms a packet")
 
 
-def _folder(data: Path | None) -> Path | None:
+def packets_folder(data: Path | None) -> Path | None:
+    """The folder of packets to measure on, None for simulated ones; UserError where there is no such folder."""
     if data is not None and not data.is_dir():
         raise UserError(f"{data} is no folder of packets; leave --data out to measure on simulated ones")
     return data

@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Thread
 
 from streamer.errors import ConfigurationError, UserError
-from streamer.service import open_worker, slot_name
+from streamer.factory.worker import open_worker, slot_name
 from streamer.settings import Settings
 from streamer.sinks.transactions import SlotTaken
 from streamer.supervisor import LIFELINE, Ended, Supervisor, worker_command

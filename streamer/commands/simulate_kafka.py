@@ -9,7 +9,7 @@ from time import perf_counter
 from rich.console import Console
 
 from streamer.commands.simulate import Night, print_summary, shown_progress
-from streamer.factory import open_clusters
+from streamer.factory.clusters import open_clusters
 from streamer.kafka.cluster import Cluster, reach
 from streamer.kafka.topics import TopicPlan, make
 from streamer.settings import Settings

@@ -8,7 +8,7 @@ import signal
 import sys
 from time import monotonic
 
-from streamer.factory import SinkKind, open_sink
+from streamer.factory.sinks import SinkKind, open_sink
 from streamer.settings import Settings
 
 

@@ -12,7 +12,7 @@ from typing import Self
 from schemas.packet import Packet
 from schemas.surveys.reading import Rejected
 from streamer.errors import UserError
-from streamer.factory import open_clusters
+from streamer.factory.clusters import open_clusters
 from streamer.kafka.cluster import Cluster
 from streamer.settings import Settings
 from streamer.settings.service import HOME

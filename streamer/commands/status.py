@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streamer.errors import UserError
-from streamer.factory import open_watch, watched_topics
+from streamer.factory.subscribers import open_watch, watched_topics
 from streamer.kafka.progress import DeploymentWatch
 from streamer.settings import Settings
 from streamer.status import DeploymentStatus, OutcomeStatus, SeenWorker, assess, duration

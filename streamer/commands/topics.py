@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.table import Table
 
-from streamer.factory import open_clusters
+from streamer.factory.clusters import open_clusters
 from streamer.kafka.cluster import Cluster
 from streamer.kafka.topics import MS_PER_DAY, Topics, TopicState, create, nights, show
 from streamer.settings import Settings

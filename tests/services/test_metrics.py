@@ -11,7 +11,7 @@ import numpy as np
 
 from scripts.services import PrometheusServer
 from scripts.services.programs import program
-from streamer.factory import build_pipeline
+from streamer.factory.pipeline import build_pipeline
 from streamer.health import Health, HealthServer
 from streamer.kafka.lane import Lane
 from streamer.metrics import WorkerMetrics

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamer.factory import load_classifier
+from streamer.factory.pipeline import load_classifier
 from streamer.settings import ClassifierSettings, Settings
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from schemas.alert import QUALITY_BIT
 from schemas.packet import Coordinates, Packet
 from schemas.spectrum import Spectrum
-from streamer.factory import build_pipeline
+from streamer.factory.pipeline import build_pipeline
 from streamer.pipeline import Pipeline
 from streamer.settings import Settings
 from streamer.settings.models import Selection, SelectionSettings

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from streamer.factory import build_pipeline
+from streamer.factory.pipeline import build_pipeline
 from streamer.settings import Settings
 from streamer.sinks.memory import MemoryDeadLetterSink, MemorySink
 from streamer.state.sqlite import SqliteObjectStore

@@ -10,7 +10,7 @@ import pytest
 
 from schemas.packet import Packet
 from streamer.errors import ConfigurationError
-from streamer.factory import build_selections
+from streamer.factory.pipeline import build_selections
 from streamer.processors.decode import Decode
 from streamer.processors.select import Select
 from streamer.processors.selection_model import LightgbmScore

@@ -1,4 +1,4 @@
-"""Builds a worker of the always-on service from the settings; they stop here, as in the factory."""
+"""A worker of the always-on service: everything it stands on, waited for where it is away."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from schemas.projection import warm_up as warm_up_decoder
 from schemas.surveys.lsst import LsstSchemas
 from schemas.wire import DEAD_LETTER, EMBEDDING, SCORED_ALERT, schema_text
 from streamer.errors import UserError
-from streamer.factory import BYTES_PER_MB, build_pipeline, load_classifier, open_clusters, open_registry, password_of
+from streamer.factory.clusters import BYTES_PER_MB, open_clusters, open_registry, password_of
+from streamer.factory.pipeline import build_pipeline, load_classifier
 from streamer.health import Health, HealthServer, metrics_url
 from streamer.kafka.cluster import Cluster, Unreachable, reach
 from streamer.kafka.topics import Topics, create

@@ -1,0 +1,1 @@
+"""Builds everything from the settings, which stop here: a module for each thing that is built."""
