@@ -18,7 +18,7 @@ from schemas.scored import ScoredBatch
 from schemas.spectrum import Spectrum
 from streamer.state.mongodb_changes import Changes, Claims, Writes, add_claims
 from streamer.state.mongodb_claims import ClaimDesk
-from streamer.state.mongodb_database import MongodbDatabase, Retention
+from streamer.state.mongodb_database import Document, MongodbDatabase, Retention
 from streamer.state.mongodb_documents import alert_documents, names_document, score_documents, spectrum_document
 from streamer.state.mongodb_reading import MongodbQueries
 from streamer.state.store import Seen, StoreError
@@ -82,6 +82,8 @@ class MongodbObjectStore(MongodbQueries):
             self._give_back(list(self._undone))
             for survey, writes in changes.writes.items():
                 writes.send(self._database, survey)
+                if writes.spectra:
+                    self._no_spectra_until[survey] = 0.0
             self._compact()
         except BaseException:
             self.rollback()
@@ -161,8 +163,6 @@ class MongodbObjectStore(MongodbQueries):
         for one in spectra:
             document = spectrum_document(one)
             put[document["_id"]] = document
-        if spectra:
-            self._no_spectra_until[survey] = 0.0
 
     def put_alerts(self, alerts: AlertBatch) -> None:
         """Keeps alerts as decoded, for a re-score: all columns but rows and cutouts."""
@@ -215,11 +215,14 @@ class MongodbObjectStore(MongodbQueries):
             object_id for object_id, held in chunks.items() if len(held) > COMPACT_CHUNKS
         )
         for changes in self._open:
-            if survey in changes.writes:
-                added = changes.writes[survey].rows
-                for object_id in added.keys() & set(object_ids):
-                    chunks[object_id] = [*chunks.get(object_id, ()), *added[object_id]]
+            added = changes.writes[survey].rows
+            for object_id in added.keys() & set(object_ids):
+                chunks[object_id] = [*chunks.get(object_id, ()), *added[object_id]]
         return chunks
+
+    def _spectra_to_come(self, survey: str, object_ids: Sequence[str]) -> list[Document]:
+        put = [one for changes in self._open for one in changes.writes[survey].spectra.values()]
+        return [one for one in put if one["o"] in object_ids]
 
     def _compact(self) -> None:
         """Writes objects of many chunks as one: first it, then without the others, so that no row is ever away."""

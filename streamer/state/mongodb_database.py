@@ -198,7 +198,9 @@ class MongodbDatabase:
                 f"the {self.name} does not let the user {self._username!r} do this: give it the role readWrite ({said})"
             )
         if error.timeout:
-            return StoreAway(f"the {self.name} did not answer within {self._timeout_s:g} s")
+            return StoreAway(
+                f"the {self.name} did not answer within {self._timeout_s:g} s: is it running, and is the address right?"
+            )
         if isinstance(error, ConnectionFailure) or error.has_error_label("RetryableWriteError") or codes & _AWAY:
             return StoreAway(f"the {self.name} is away: {said}")
         return StoreError(f"the {self.name} failed: {said}")

@@ -13,7 +13,7 @@ from schemas.alert import AlertBatch, EncodedCutouts
 from schemas.light_curve import ROW_DTYPE, IntArray
 from schemas.spectrum import Spectrum
 from schemas.surveys.identity import SURVEYS
-from streamer.state.mongodb_database import MongodbDatabase
+from streamer.state.mongodb_database import Document, MongodbDatabase
 from streamer.state.mongodb_documents import decoded_alert, kept_score, kept_spectrum
 from streamer.state.store import LastScore, StoreError
 
@@ -50,15 +50,16 @@ class MongodbQueries:
     def spectra(self, survey: str, object_ids: Sequence[str]) -> list[list[Spectrum]]:
         """The spectra of each of m objects, by time."""
         collection = self._collection("spectra", survey)
-        if not object_ids or monotonic() < self._no_spectra_until[survey]:
-            return [[] for _ in object_ids]
-        found: dict[str, list[Spectrum]] = {}
-        held = self._database.find(collection, {"o": {"$in": list(object_ids)}})
+        held: list[Document] = []
+        if object_ids and monotonic() >= self._no_spectra_until[survey]:
+            held = self._database.find(collection, {"o": {"$in": list(object_ids)}})
+            if not held and self._database.is_empty(collection):
+                self._no_spectra_until[survey] = monotonic() + SPECTRA_CHECK_S
+        held += self._spectra_to_come(survey, object_ids)
+        found: dict[str, dict[str, Spectrum]] = {object_id: {} for object_id in object_ids}
         for document in sorted(held, key=lambda document: (document["t"], document["d"])):
-            found.setdefault(document["o"], []).append(kept_spectrum(document))
-        if not held and self._database.is_empty(collection):
-            self._no_spectra_until[survey] = monotonic() + SPECTRA_CHECK_S
-        return [found.get(object_id, []) for object_id in object_ids]
+            found[document["o"]][document["_id"]] = kept_spectrum(document)
+        return [list(found[object_id].values()) for object_id in object_ids]
 
     def alert(self, survey: str, alert_id: int) -> AlertBatch | None:
         """One alert as decoded (a batch of 1), without rows, cutouts and payload; None if unknown."""
@@ -99,6 +100,10 @@ class MongodbQueries:
             return {}
         held = self._database.find(collection, {"_id": {"$in": list(object_ids)}}, ["c"])
         return {document["_id"]: document.get("c", []) for document in held}
+
+    def _spectra_to_come(self, survey: str, object_ids: Sequence[str]) -> list[Document]:
+        """Spectra that the open transaction will put."""
+        return []
 
     @staticmethod
     def _collection(name: str, survey: str) -> str:

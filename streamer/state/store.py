@@ -106,9 +106,12 @@ class ObjectStore(ObjectReader, Protocol):
     - of the scores of an object the one with the largest (mjd_tai, revision, alert_id, scored_unix_s) stays;
     - cutouts of an alert are written once.
 
-    Only `see` and `supersede` are claims, where the first one wins: they say which copy of an alert counts.
+    Only `see` and `supersede` are claims, where the first one wins: they say which copy of an alert counts. Of workers
+    that share a store exactly one wins, at once; a message that comes again has what it claimed before.
 
-    Writing is done between `begin` and `commit`, one transaction a batch; `rollback` undoes all since `begin`.
+    Writing is done between `begin` and `commit`, one transaction a batch; `rollback` undoes all since `begin`. Inside
+    it `see`, `light_curve_rows` and `spectra` know what was written before. StoreAway from any call means that the
+    batch is to be taken again, from `begin`; what a failed `commit` has written already does no harm then.
     """
 
     def begin(self) -> None:
@@ -165,5 +168,5 @@ class ObjectStore(ObjectReader, Protocol):
         ...
 
     def put_cutouts(self, survey: str, alert_ids: IntArray, cutouts: Sequence[EncodedCutouts]) -> None:
-        """Keeps the stamps of n alerts as sent, up to the store's size for all of them, the oldest dropped first."""
+        """Keeps the stamps of n alerts as sent, within the store's bound of size or age, the oldest dropped first."""
         ...
