@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -29,11 +27,12 @@ def stream(kafka: Kafka) -> Stream:
 
 @pytest.fixture
 def config(stream: Stream, tmp_path: Path) -> Path:
-    file = tmp_path / "streamer.yaml"
-    file.write_text(
-        yaml.safe_dump({"kafka": {"bootstrap": stream.kafka.bootstrap, "topic_prefix": stream.prefix}}),
-        encoding="utf-8",
-    )
+    return config_of(stream, tmp_path)
+
+
+def config_of(stream: Stream, folder: Path) -> Path:
+    file = folder / "streamer.yaml"
+    file.write_text(yaml.safe_dump({"kafka": {"bootstrap": stream.kafka.bootstrap, "topic_prefix": stream.prefix}}))
     return file
 
 
@@ -58,9 +57,11 @@ def test_people_get_a_heading_and_a_line_for_each_alert(config: Path) -> None:
     assert all(text.startswith("11-14 22:13:21 ") for text in lines)
 
 
-def test_nothing_found_is_said_aside_and_what_is_no_score_too(stream: Stream, config: Path) -> None:
+def test_nothing_found_is_said_aside_and_what_is_no_score_too(kafka: Kafka, tmp_path: Path) -> None:
+    stream = made(kafka)
+    stream.publish([1])
     stream.publish_values([(None, b"foreign")])
-    done = streamer("tail", "--config", config, *ALL, "--class", "sn_i", "--min-score", "1")
+    done = streamer("tail", "--config", config_of(stream, tmp_path), *ALL, "--class", "sn_i", "--min-score", "1")
     assert (done.returncode, done.stdout) == (0, "")
     assert "no score fits" in done.stderr
     assert "1 messages were no scored alerts" in done.stderr
@@ -83,13 +84,15 @@ def test_a_reader_that_has_enough_is_no_error(config: Path) -> None:
     assert (code, done.stderr) == ("0", "")
 
 
-@pytest.mark.parametrize("more", [(), ("--group", "mine")])
-def test_ctrl_c_ends_it_with_130_and_no_traceback(config: Path, more: Sequence[str]) -> None:
-    command = [STREAMER, "tail", "--config", config, "--start-at", "earliest", *more]
+@pytest.mark.parametrize("has_group", [False, True])
+def test_ctrl_c_ends_it_with_130_and_no_traceback(stream: Stream, config: Path, has_group: bool) -> None:
+    group = ("--group", f"group-{stream.prefix}") if has_group else ()
+    command = [STREAMER, "tail", "--config", config, "--start-at", "earliest", *group]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as tail:
         assert tail.stdout is not None
-        assert tail.stdout.readline().startswith("scored (UTC)")
-        os.kill(tail.pid, signal.SIGINT)
+        first = tail.stdout.readline()
+        tail.send_signal(signal.SIGINT)
         _, said = tail.communicate(timeout=60)
+    assert first.startswith("scored (UTC)"), said
     assert tail.returncode == 130
     assert "Traceback" not in said
