@@ -50,14 +50,15 @@ class Workload:
     """Their encoded stamps, once something has looked for them."""
 
 
-def workloads(data: Path | None) -> list[Workload]:
-    """LSST packets with history and ZTF packets; UserError where `data` holds none of a survey."""
+def workloads(data: Path | None, most: int = LSST_PACKETS) -> list[Workload]:
+    """LSST packets with history and ZTF packets, `most` of each; UserError where `data` holds none of a survey."""
     if data is None:
-        return [_simulated("lsst_history", "lsst"), _simulated("ztf", "ztf")]
+        count = min(most, SIMULATED_PACKETS)
+        return [_simulated("lsst_history", "lsst", count), _simulated("ztf", "ztf", count)]
     source = f"real v{LSST_VERSION}, {PREVIOUS_SOURCES} + {FORCED_SOURCES} history rows kept"
     return [
-        Workload("lsst_history", "lsst", source, list(history_packets(data, LSST_PACKETS))),
-        Workload("ztf", "ztf", "real, public sample", _ztf_packets(data)),
+        Workload("lsst_history", "lsst", source, list(history_packets(data, most))),
+        Workload("ztf", "ztf", "real, public sample", _spread(_ztf_packets(data), most)),
     ]
 
 
@@ -101,6 +102,11 @@ def _ztf_packets(data: Path) -> list[bytes]:
     return [item.payload for item in FileSource([folder]) if isinstance(item, Packet)]
 
 
-def _simulated(name: str, survey: str) -> Workload:
-    payloads = [packet.payload for packet in simulate_night(survey, SIMULATED_PACKETS, 1.0, seed=0)]
+def _spread(packets: list[bytes], most: int) -> list[bytes]:
+    """At most so many packets, from all of the sample: its schema versions come one after the other."""
+    return packets[:: -(-len(packets) // most)]
+
+
+def _simulated(name: str, survey: str, count: int) -> Workload:
+    payloads = [packet.payload for packet in simulate_night(survey, count, 1.0, seed=0)]
     return Workload(name, survey, "simulated", payloads)
