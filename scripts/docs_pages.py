@@ -31,7 +31,8 @@ $ streamer check-config streamer.yaml
 streamer.yaml:2:3: batch.max_alert: unknown key; expected one of max_alerts; did you mean 'max_alerts'?
 ```
 
-`streamer check-config --print-default` prints the file at the end of this page.
+`streamer check-config --print-default` prints the file at the end of this page. A path that is not absolute starts at
+the folder of the file; without a file, where the command is called.
 
 An alert is *selected* when at least one selection of its survey passes. A selection passes when every cut passes and,
 where it has a model, the model's score is at or over the threshold. Alerts that the survey has withdrawn, and alerts of
@@ -80,7 +81,7 @@ def pages() -> dict[str, str]:
 
 def configuration() -> str:
     parts = [CONFIGURATION.replace("\n", f"\n\n{MADE}\n", 1), "## Keys\n"]
-    parts += _tables(TOP, Settings)
+    parts += _tables(TOP, Settings, Settings())
     parts += ["## The defaults, commented\n", f"```yaml\n{default_yaml()}```\n"]
     return "\n".join(parts)
 
@@ -97,21 +98,25 @@ def metrics() -> str:
     return "\n".join([*parts, "## Bounds of the histograms\n", "\n\n".join(bounds) + "\n"])
 
 
-def _tables(title: str, annotation: Any) -> Iterator[str]:
-    """A table of a block's keys, then the tables of the blocks below it (blocks of one kind share theirs)."""
+def _tables(title: str, annotation: Any, block: BaseModel | None) -> Iterator[str]:
+    """A table of a block's keys, then the tables of the blocks below it (blocks of one kind share theirs).
+
+    `block` holds the defaults; None for the blocks of a list.
+    """
     model = sections(annotation)
     assert model is not None
     lines = [f"### {title}\n", "| key | takes | default | meaning |", "|---|---|---|---|"]
-    below: dict[type[BaseModel], str] = {}
+    below: dict[type[BaseModel], tuple[str, BaseModel | None]] = {}
     for key, field in model.model_fields.items():
         inner = sections(field.annotation)
+        value = field.default if block is None else getattr(block, key)
         if inner is not None:
-            below.setdefault(inner, _title(title, key))
-        default = "required" if field.is_required() else _default(field.default)
+            below.setdefault(inner, (_title(title, key), value if isinstance(value, BaseModel) else None))
+        default = "required" if field.is_required() else _default(value)
         lines.append(f"| `{key}` | {_cell(expectation(field))} | {default} | {_cell(field.description or '')} |")
     yield "\n".join(lines) + "\n"
-    for inner, name in below.items():
-        yield from _tables(name, inner)
+    for inner, (name, value) in below.items():
+        yield from _tables(name, inner, value)
 
 
 def _title(above: str, key: str) -> str:

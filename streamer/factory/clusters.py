@@ -64,11 +64,11 @@ def _security_options(security: Security) -> dict[str, str]:
             ("ssl.key.location", security.key_file),
         ):
             if path is not None:
-                options[key] = _readable(path)
+                options[key] = readable(path)
     return options
 
 
-def _readable(path: str) -> str:
+def readable(path: str) -> str:
     """The path, when a file can be read there; ConfigurationError otherwise."""
     try:
         with Path(path).open("rb"):

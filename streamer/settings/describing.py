@@ -31,7 +31,7 @@ def _extra(field: FieldInfo, name: str) -> str | None:
 
 def expectation(field: FieldInfo) -> str:
     """What the field takes: its kind, bounds and unit, for example 'a whole number from 1 to 60000 [ms]'."""
-    text = _kind(field.annotation, [*field.metadata])
+    text = "a path" if is_path(field) else _kind(field.annotation, [*field.metadata])
     form, unit = _extra(field, "form"), unit_of(field)
     return text + (f" {form}" if form else "") + (f" [{unit}]" if unit else "")
 

@@ -34,8 +34,8 @@ class SettingsError(ConfigurationError):
 def load_settings(path: Path | str | None) -> Settings:
     """The settings of a YAML file; no file and an empty file give the defaults.
 
-    Relative paths of the file (bundle, models) start at its folder and come back resolved. Raises SettingsError whose
-    lines read `file:line:column: dotted.key: what is wrong`.
+    Relative paths start at the file's folder, those of defaults too, and come back resolved. Raises SettingsError
+    whose lines read `file:line:column: dotted.key: what is wrong`.
     """
     if path is None:
         return Settings()
@@ -57,6 +57,23 @@ def load_settings(path: Path | str | None) -> Settings:
     if found:
         raise SettingsError(_lines(file, document, found))
     return settings
+
+
+def located(file: Path, problems: Iterable[tuple[Steps, str]]) -> list[str]:
+    """Problems of values, each with its path, as the lines that SettingsError has; `file` was loaded before."""
+    return _lines(file, Document(_read(file)), [(path, False, text) for path, text in problems])
+
+
+def blocks(section: BaseModel, path: Steps = ()) -> Iterator[tuple[Steps, BaseModel]]:
+    """Every block of the settings with its path, from the outside in."""
+    yield path, section
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        if isinstance(value, BaseModel):
+            yield from blocks(value, (*path, name))
+        for index, item in enumerate(value) if isinstance(value, tuple) else ():
+            if isinstance(item, BaseModel):
+                yield from blocks(item, (*path, name, index))
 
 
 def _read(file: Path) -> str:

@@ -108,7 +108,7 @@ class SelectionModel(Section):
     file: str = setting(
         min_length=1,
         is_path=True,
-        description="LightGBM model in text form. A relative path starts at the folder of the configuration file.",
+        description="LightGBM model in text form.",
     )
     features: tuple[str, ...] = setting(
         min_length=1, description="The fields the model takes, in its own order, by their full names."

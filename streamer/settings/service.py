@@ -55,12 +55,22 @@ class Security(Credentials):
         "SCRAM-SHA-512", description="How the password is proved, with the sasl protocols."
     )
     ca_file: str | None = setting(
-        None, min_length=1, is_path=True, description="Certificates to trust; the system's by default."
+        None,
+        min_length=1,
+        is_path=True,
+        description="Certificates to trust, PEM; the system's by default.",
+        examples=["ca.pem"],
     )
     certificate_file: str | None = setting(
-        None, min_length=1, is_path=True, description="Own certificate, where the cluster asks for one."
+        None,
+        min_length=1,
+        is_path=True,
+        description="Own certificate, PEM, where the cluster asks for one.",
+        examples=["client.pem"],
     )
-    key_file: str | None = setting(None, min_length=1, is_path=True, description="Key of the own certificate.")
+    key_file: str | None = setting(
+        None, min_length=1, is_path=True, description="Key of the own certificate, PEM.", examples=["client.key"]
+    )
 
     @model_validator(mode="after")
     def _sasl_needs_a_user(self) -> Self:
@@ -80,7 +90,11 @@ class RegistrySettings(Credentials):
         examples=["https://registry.example.org"],
     )
     ca_file: str | None = setting(
-        None, min_length=1, is_path=True, description="Certificates to trust; the system's by default."
+        None,
+        min_length=1,
+        is_path=True,
+        description="Certificates to trust, PEM; the system's by default.",
+        examples=["ca.pem"],
     )
     timeout_s: Number = setting(5.0, unit="s", ge=0.1, le=120.0, description="Longest wait for an answer.")
     cache_folder: str = setting(
@@ -138,7 +152,7 @@ class ClusterSettings(Section):
         pattern=NAME, form=NAME_FORM, description="Name of the cluster in streams, coordinates and figures."
     )
     bootstrap: str = setting(min_length=1, description="Brokers to ask first, as host:port, with commas between them.")
-    security: Security = setting(Security(), description="How the cluster is spoken to, keys as in kafka.security.")
+    security: Security = setting(Security(), description="How the cluster is spoken to.")
 
     @model_validator(mode="after")
     def _home_is_taken(self) -> Self:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from schemas.taxonomy import CLASSES
 from streamer.settings import Settings, SettingsError, default_yaml, load_settings
 from streamer.settings.describing import expectation
-from streamer.settings.loading import metadata_fields
+from streamer.settings.loading import blocks, metadata_fields
 from streamer.settings.models import ClassifierSettings
 from streamer.settings.yaml_positions import Document, YamlError
 
@@ -34,8 +35,45 @@ def loaded(tmp_path: Path, text: str) -> Settings:
     return load_settings(file)
 
 
+def without_folder(settings: Settings, folder: Path) -> Settings:
+    """The settings with paths in `folder` relative again."""
+    return Settings.model_validate_json(settings.model_dump_json().replace(f"{folder}/", ""))
+
+
 def test_the_default_file_gives_the_default_settings(tmp_path: Path) -> None:
-    assert loaded(tmp_path, default_yaml()) == Settings()
+    assert without_folder(loaded(tmp_path, default_yaml()), tmp_path) == Settings()
+
+
+def unset_keys() -> list[str]:
+    """The lines of the default file that show a key without a value, ready to be used."""
+    return [line for line in default_yaml().splitlines() if re.match(r" *# [a-z_]+: (?!as in)[^A-Z]", line)]
+
+
+def test_every_key_of_the_settings_stands_in_the_default_file() -> None:
+    text = default_yaml()
+    for path, block in blocks(Settings()):
+        if 0 in path:
+            continue
+        for key in type(block).model_fields:
+            assert re.search(rf"^ *(# )?([a-z_, ]*\b)?{key}\b[a-z_, ]*:", text, re.MULTILINE), (path, key)
+
+
+def test_a_default_file_with_every_example_used_is_valid(tmp_path: Path) -> None:
+    text = default_yaml()
+    wanted = [line for line in unset_keys() if "password_env" not in line]
+    assert len(wanted) > 8
+    for line in wanted:
+        text = text.replace(f"{line}\n", f"{line.replace('# ', '', 1)}\n", 1)
+    settings = loaded(tmp_path, text)
+    assert settings.kafka.security.ca_file == str(tmp_path / "ca.pem")
+    assert settings.clusters[0].name == "rubin"
+
+
+def test_keys_that_several_blocks_share_are_explained_once() -> None:
+    text = default_yaml()
+    assert text.count("Name of the environment variable") == 1
+    assert "    # username, password_file, password_env: as in kafka.security." in text
+    assert "security: How the cluster is spoken to. Takes a block of keys. Keys as in kafka.security." in text
 
 
 def test_every_key_of_the_default_file_has_a_comment_above_it() -> None:
@@ -46,15 +84,22 @@ def test_every_key_of_the_default_file_has_a_comment_above_it() -> None:
 
 
 def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
-    assert loaded(tmp_path, "") == Settings()
-    assert loaded(tmp_path, "# nothing yet\n") == Settings()
+    for text in ("", "# nothing yet\n"):
+        assert without_folder(loaded(tmp_path, text), tmp_path) == Settings()
+
+
+def test_paths_of_defaults_start_at_the_folder_of_the_file_too(tmp_path: Path) -> None:
+    settings = loaded(tmp_path, "")
+    assert settings.state.folder == str(tmp_path / "streamer-state")
+    assert settings.lsst_registry.cache_folder == str(tmp_path / "schema-cache")
+    assert settings.classifier.bundle == "default"
 
 
 def test_values_of_the_file_arrive(tmp_path: Path) -> None:
     text = "batch: {max_alerts: 8}\nselections:\n  ztf:\n  - name: bright\n    cuts:\n    - field: candidate.magpsf\n"
     settings = loaded(tmp_path, text + "      at_most: 1.85e1\n      missing: keep\n    solar_system: true\n")
     assert settings.batch.max_alerts == 8
-    assert settings.state == Settings().state
+    assert settings.sinks.max_rows == Settings().sinks.max_rows
     [selection] = settings.selections.ztf
     assert (selection.name, selection.solar_system) == ("bright", True)
     assert (selection.cuts[0].at_most, selection.cuts[0].at_least, selection.cuts[0].missing) == (18.5, None, "keep")
@@ -65,11 +110,14 @@ def test_values_of_the_file_arrive(tmp_path: Path) -> None:
     [
         (
             "batch:\n  max_alert: 1\n",
-            ("2:3: batch.max_alert: unknown key; expected one of max_alerts; did you mean 'max_alerts'?"),
+            "2:3: batch.max_alert: unknown key; expected one of max_alerts, max_wait_ms; did you mean 'max_alerts'?",
         ),
         (
             "bach: {}\n",
-            "1:1: bach: unknown key; expected one of batch, state, classifier, selections; did you mean 'batch'?",
+            (
+                "1:1: bach: unknown key; expected one of deployment, host, kafka, clusters, streams, lsst_registry, "
+                "batch, state, classifier, selections, dead_letters, metrics, sinks; did you mean 'batch'?"
+            ),
         ),
         (
             "batch:\n  max_alerts: many\n",
@@ -135,7 +183,38 @@ def test_values_of_the_file_arrive(tmp_path: Path) -> None:
         ("batch: {max_alerts: 1, max_alerts: 2}", "1:24: key 'max_alerts' comes twice (first on line 1)"),
         ("a: &a [*a]", "1:4: an alias refers to a block that holds it"),
         ("a: b: c", "1:5: not valid YAML: mapping values are not allowed here"),
-        ("batch: {1: 2}", "1:9: batch.1: a key must be text; expected one of max_alerts"),
+        ("batch: {1: 2}", "1:9: batch.1: a key must be text; expected one of max_alerts, max_wait_ms"),
+        (
+            "streams: [{topics: [a], cluster: rubin}]",
+            "1:1: a stream names the cluster 'rubin'; known are home",
+        ),
+        (
+            "clusters: [{name: home, bootstrap: x}]",
+            "1:12: clusters[0]: `home` is the cluster under kafka: choose another name",
+        ),
+        (
+            "clusters: [{name: a, bootstrap: x}, {name: a, bootstrap: y}]",
+            "1:1: two clusters are named 'a'",
+        ),
+        (
+            "kafka: {security: {protocol: sasl_ssl}}",
+            "1:19: kafka.security: the sasl protocols need a username",
+        ),
+        (
+            "kafka: {security: {username: me}}",
+            "1:19: kafka.security: a username needs password_file or password_env",
+        ),
+        (
+            "kafka: {security: {username: me, password_file: a, password_env: B}}",
+            "1:19: kafka.security: give password_file or password_env, not both",
+        ),
+        (
+            "kafka: {topic_prefix: Ours}",
+            (
+                "1:23: kafka.topic_prefix: expected text of small letters, digits, underscores and hyphens; found the "
+                "text 'Ours'"
+            ),
+        ),
     ],
 )
 def test_a_problem_names_its_place_and_what_was_expected(tmp_path: Path, text: str, expected: str) -> None:
