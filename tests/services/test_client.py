@@ -6,18 +6,15 @@ import logging
 import subprocess
 import sys
 import textwrap
-import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from schemas.messages import ContainerEncoder, FramedEncoder, key_of
+from schemas.messages import FramedEncoder
 from schemas.wire import SCORED_ALERT, schema_text, scored_alert_records
 from scripts.services import KafkaServer
 from streamer.client import ScoredAlert, ScoredAlerts
@@ -29,43 +26,9 @@ from tests import made_up
 from tests.services.fixtures import Kafka
 from tests.services.registry import SchemaRegistry
 from tests.services.running import until
+from tests.services.scores import Stream, made, values
 
-CONTAINERS = ContainerEncoder(SCORED_ALERT)
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "subscribers.md"
-
-
-@dataclass
-class Stream:
-    """A deployment's topics of scores, and what a subscriber says to get at them."""
-
-    kafka: Kafka
-    prefix: str
-
-    def publish(self, alert_ids: Sequence[int], survey: str = "ztf", to: str = "scored", **options: Any) -> None:
-        self.publish_values(values(alert_ids, survey), to, **options)
-
-    def publish_values(self, rows: list[tuple[bytes | None, bytes | None]], to: str = "scored", **options: Any) -> None:
-        self.kafka.produce(f"{self.prefix}.{to}", rows, **options)
-
-    def alerts(self, **question: Any) -> ScoredAlerts:
-        return ScoredAlerts(self.kafka.bootstrap, prefix=self.prefix, **question)
-
-    def ids(self, **question: Any) -> list[int]:
-        """The alert ids that a subscriber meets until the end, sorted."""
-        with self.alerts(until_eos=True, **question) as alerts:
-            return sorted(alert.alert_id for alert in alerts)
-
-
-def values(alert_ids: Sequence[int], survey: str = "ztf", **changes: Any) -> list[tuple[bytes | None, bytes | None]]:
-    records = scored_alert_records(made_up.scored(alert_ids, survey=survey, **changes))
-    return [(key_of(survey, record["object_id"]), CONTAINERS.encode(record)) for record in records]
-
-
-def made(kafka: Kafka) -> Stream:
-    topics = Topics(f"test-{uuid.uuid4().hex[:8]}")
-    plans = {name: topics.plans()[name] for name in (topics.scored, topics.scored_restricted)}
-    make(cluster_at(kafka.bootstrap), plans, replication=1)
-    return Stream(kafka, topics.prefix)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import yaml
 from schemas.records import ScoredAlert
 from tests.services.fixtures import Kafka
 from tests.services.running import STREAMER, streamer
-from tests.services.test_client import Stream, made
+from tests.services.scores import Stream, made
 
 
 @pytest.fixture(scope="module")
