@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from time import perf_counter
 
@@ -11,7 +11,7 @@ from rich.console import Console
 from streamer.commands.simulate import Night, print_summary, shown_progress
 from streamer.factory.clusters import open_clusters
 from streamer.kafka.cluster import Cluster, reach
-from streamer.kafka.topics import TopicPlan, make
+from streamer.kafka.topics import TopicPlan, make, nights
 from streamer.settings import Settings
 from streamer.settings.service import HOME
 from streamer.simulate.files import NightReport, night_of_packets, writing_to
@@ -38,7 +38,7 @@ def simulate_to_kafka(night: Night, settings: Settings, topic: str | None, truth
     """
     console = Console(stderr=True)
     packets = night_of_packets(night.survey, night.rate_per_s, night.duration_s, night.seed)
-    name = topic or TOPICS[night.survey].replace("{date}", f"{datetime.now(UTC):%Y%m%d}")
+    name = topic or topic_of(night.survey, datetime.now(UTC).date())
     home = open_clusters(settings)[HOME]
     if _made(home, name, settings.kafka.replication_factor):
         console.print(f"made the topic {name} with {PARTITIONS} partitions at {home}", soft_wrap=True)
@@ -56,6 +56,11 @@ def simulate_to_kafka(night: Night, settings: Settings, topic: str | None, truth
             report.write_truth(truth)
     where = f"{sink.delivered / seconds:,.1f} packets/s; {sink.delivered:,} on {name} at {home}"
     print_summary(console, night, report, seconds, where)
+
+
+def topic_of(survey: str, today: date) -> str:
+    """What a survey calls its topic of tonight."""
+    return nights(TOPICS[survey], today, 0, 0)[0]
 
 
 def _made(cluster: Cluster, topic: str, replication: int) -> bool:
