@@ -8,12 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from pymongo import DeleteOne, MongoClient, ReplaceOne, UpdateOne
+from pymongo import DeleteOne, MongoClient, ReadPreference, ReplaceOne, UpdateOne
 from pymongo.errors import (
     BulkWriteError,
-    ConfigurationError,
     ConnectionFailure,
-    InvalidURI,
     OperationFailure,
     PyMongoError,
 )
@@ -71,7 +69,7 @@ class MongodbDatabase:
         self._username = username
         self.name = f"MongoDB database {database} at {re.sub('//[^/]*@', '//', uri.partition('?')[0])}"
         """For messages: what and where, never a password."""
-        with self._failing_clearly():
+        try:
             self._client: MongoClient[Document] = MongoClient(
                 uri,
                 username=username,
@@ -83,7 +81,10 @@ class MongodbDatabase:
                 tz_aware=True,
                 appname="transient-streamer",
             )
-        self._database = self._client[database]
+        except (PyMongoError, ValueError) as error:
+            raise StoreError(f"the address of the {self.name} cannot be used: {_line(error)}") from None
+        # whatever the address asks for: who claims an alert must see the claims of others
+        self._database = self._client.get_database(database, read_preference=ReadPreference.PRIMARY)
 
     def close(self) -> None:
         """Lets go of the connections; a second time does nothing."""
@@ -185,9 +186,7 @@ class MongodbDatabase:
             raise self._failed(error) from None
 
     def _failed(self, error: PyMongoError) -> StoreError:
-        said = " ".join(str(error).split())[:300]
-        if isinstance(error, InvalidURI | ConfigurationError):
-            return StoreError(f"the address of the {self.name} cannot be used: {said}")
+        said = _line(error)
         codes = set(_codes(error))
         if _WRONG_PASSWORD in codes:
             return StoreError(
@@ -204,6 +203,10 @@ class MongodbDatabase:
         if isinstance(error, ConnectionFailure) or error.has_error_label("RetryableWriteError") or codes & _AWAY:
             return StoreAway(f"the {self.name} is away: {said}")
         return StoreError(f"the {self.name} failed: {said}")
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
 
 
 def _codes(error: PyMongoError) -> Iterator[int]:
