@@ -19,7 +19,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import yaml
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # it is documented
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -195,14 +195,25 @@ class Deployment:
 
     def _remove_topics(self) -> None:
         """Removes whatever is left of us at the cluster, as far as it answers."""
-        with suppress(KafkaException):
-            known = self._admin.list_topics(timeout=TIMEOUT_S).topics
-            ours = [name for name in known if name.startswith(f"{self.name}.")]
-            gone = {**self._admin.delete_topics(ours)} if ours else {}
-            gone |= self._admin.delete_consumer_groups([self.home.group_id(self.name)])
-            for done in gone.values():
-                with suppress(KafkaException):
-                    done.result(TIMEOUT_S)
+        # By name, not as listed: what was asked for a moment ago may not be in a list yet.
+        for done in self._admin.delete_topics([*self.topics.plans(), *self.survey_topics.values()]).values():
+            with suppress(KafkaException, TimeoutError):
+                done.result(TIMEOUT_S)
+        with suppress(KafkaException, TimeoutError):
+            self._remove_group()
+
+    def _remove_group(self) -> None:
+        """Removes the consumer group once it is empty: workers leave it by being silent for the session's time."""
+        group = self.home.group_id(self.name)
+        until = monotonic() + self.settings.kafka.session_timeout_s + REACH_S
+        while monotonic() < until:
+            try:
+                self._admin.delete_consumer_groups([group])[group].result(TIMEOUT_S)
+                return
+            except KafkaException as failed:
+                if failed.args[0].code() != KafkaError.NON_EMPTY_GROUP:
+                    raise
+            sleep(0.5)
 
     def _remove_database(self) -> None:
         at = self.settings.state.mongodb

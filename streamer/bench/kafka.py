@@ -114,10 +114,11 @@ def bench_kafka(
         progress(f"{count} workers: topics, and {alerts:,} spectra for the store")
         with Deployment(settings, store, count) as deployment:
             deployment.put_spectra(pool, alerts)
-            for visit, filled in enumerate((False, True)):
-                title = f"{count} workers, {'filled' if filled else 'empty'} store"
-                case = {"workers": count, "store": store, "filled": filled}
-                cases.append(case | _drain(deployment, pool, alerts, visit, lambda text: progress(f"{title}: {text}")))  # noqa: B023
+            with _subscribed(deployment) as subscriber:
+                for visit, filled in enumerate((False, True)):
+                    progress(f"{count} workers, {'filled' if filled else 'empty'} store: alerts are sent")
+                    case = {"workers": count, "store": store, "filled": filled}
+                    cases.append(case | _drain(deployment, subscriber, pool, alerts, visit, progress))
     return _conditions(works) | {"cases": cases, "aim_alerts_per_s": AIM_ALERTS_PER_S}
 
 
@@ -174,41 +175,41 @@ def bench_latency(
     }
 
 
-def _drain(deployment: Deployment, pool: AlertPool, alerts: int, visit: int, progress: Progress) -> dict[str, Any]:
+def _drain(
+    deployment: Deployment, subscriber: Subscriber, pool: AlertPool, alerts: int, visit: int, progress: Progress
+) -> dict[str, Any]:
     """Lets the workers score alerts that wait for them."""
-    with _subscribed(deployment) as subscriber:
-        offer = Offer(deployment.home, deployment.survey_topics, pool, visit)
-        progress("alerts are sent")
-        offer.send(min(alerts, AHEAD))
-        offer.flush()
-        watch = Watch(deployment, subscriber)
-        marks: list[Moment] = []
-        """At the first score, at the beginning and end of what is measured, and half-way between."""
+    subscriber.forget()
+    offer = Offer(deployment.home, deployment.survey_topics, pool, visit)
+    offer.send(min(alerts, AHEAD))
+    offer.flush()
+    watch = Watch(deployment, subscriber)
+    marks: list[Moment] = []
+    """At the first score, at the beginning and end of what is measured, and half-way between."""
 
-        def look() -> None:
-            progress(f"{subscriber.count:,} of {alerts:,} scores")
-            offer.send(min(alerts, subscriber.count + AHEAD) - len(offer.sent_unix_s))
-            share = subscriber.count / alerts
-            due = (0.0, FROM, (FROM + TO) / 2, TO, 2.0)[len(marks)]
-            if subscriber.count and share >= due and (len(marks) != 1 or watch.is_everyone_at_work()):
-                marks.append(watch.moment())
+    def look() -> None:
+        progress(f"{subscriber.count:,} of {alerts:,} scores")
+        offer.send(min(alerts, subscriber.count + AHEAD) - len(offer.sent_unix_s))
+        share = subscriber.count / alerts
+        due = (0.0, FROM, (FROM + TO) / 2, TO, 2.0)[len(marks)]
+        if subscriber.count and share >= due and (len(marks) != 1 or watch.is_everyone_at_work()):
+            marks.append(watch.moment())
 
-        with deployment.running():
-            _wait_for(deployment, subscriber, alerts, look)
-            sleep(SETTLE_S)
-            last = watch.moment()
+    with deployment.running():
+        _wait_for(deployment, subscriber, alerts, look)
+        sleep(SETTLE_S)
+        last = watch.moment()
     _check(offer, subscriber)
     start, end = (marks[1], marks[3]) if len(marks) == 4 else (marks[0], last)
+    half_way = marks[min(2, len(marks) - 1)]
+    rss_mb = {"start": marks[0].rss_mb, "middle": half_way.rss_mb, "end": last.rss_mb}
     return {
         "alerts": alerts,
         "measured_alerts": end.scores - start.scores,
         "alerts_per_s": round((end.scores - start.scores) / (end.unix_s - start.unix_s), 1),
         **_costs(start, end),
         **_outcomes(last),
-        "rss_mb": {
-            name: [round(mb) for mb in moment.rss_mb]
-            for name, moment in (("start", marks[0]), ("middle", marks[min(2, len(marks) - 1)]), ("end", last))
-        },
+        "rss_mb": {name: [round(mb) for mb in each] for name, each in rss_mb.items()},
         "modalities": _modalities(subscriber.samples),
         "bounded_by": _bounded_by(start, end, deployment.workers),
     }
@@ -216,7 +217,9 @@ def _drain(deployment: Deployment, pool: AlertPool, alerts: int, visit: int, pro
 
 @contextmanager
 def _subscribed(deployment: Deployment) -> Iterator[Subscriber]:
-    subscriber = Subscriber(deployment.home, [deployment.topics.scored, deployment.topics.scored_restricted])
+    plans = deployment.topics.plans()
+    topics = (deployment.topics.scored, deployment.topics.scored_restricted)
+    subscriber = Subscriber(deployment.home, {topic: plans[topic].partitions for topic in topics})
     try:
         yield subscriber
     finally:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from threading import Event, Thread
 from time import monotonic, sleep, time
 
-from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Producer, TopicPartition
 
 from streamer.bench.alerts import AlertPool
 from streamer.errors import UserError
@@ -75,9 +75,12 @@ class Offer:
 
 
 class Subscriber:
-    """Reads scores as they are committed, in a thread of its own, from when it is made until `close`."""
+    """Reads scores as they are committed, in a thread of its own, until `close`.
 
-    def __init__(self, home: Cluster, topics: Sequence[str]) -> None:
+    `partitions` says how many each topic has, of topics that are new and empty.
+    """
+
+    def __init__(self, home: Cluster, partitions: Mapping[str, int]) -> None:
         self.arrived_unix_s: dict[bytes, float] = {}
         """When the score of each object came, by its key."""
         self.again: list[bytes] = []
@@ -92,7 +95,9 @@ class Subscriber:
                 fetch_queue_backoff_ms=5,
             )
         )
-        self._consumer.assign([end for topic in topics for end in self._ends(topic)])
+        self._consumer.assign(
+            [TopicPartition(topic, place, OFFSET_BEGINNING) for topic, n in partitions.items() for place in range(n)]
+        )
         self._is_closing = Event()
         self._thread = Thread(target=self._read, name="subscriber", daemon=True)
         self._thread.start()
@@ -102,20 +107,15 @@ class Subscriber:
         """Scores that came."""
         return len(self.arrived_unix_s) + len(self.again)
 
+    def forget(self) -> None:
+        """Begins anew, while no scores are under way."""
+        self.arrived_unix_s, self.again, self.samples = {}, [], []
+
     def close(self) -> None:
         """Stops reading."""
         self._is_closing.set()
         self._thread.join()
         self._consumer.close()
-
-    def _ends(self, topic: str) -> list[TopicPartition]:
-        partitions = self._consumer.list_topics(topic, TIMEOUT_S).topics[topic].partitions
-        ends = []
-        for partition in partitions:
-            place = TopicPartition(topic, partition)
-            place.offset = self._consumer.get_watermark_offsets(place, TIMEOUT_S)[1]
-            ends.append(place)
-        return ends
 
     def _read(self) -> None:
         while not self._is_closing.is_set():
