@@ -37,7 +37,7 @@ from tests.services.refusing_mongodb import refusing_mongodb
 
 RETENTION = Retention(seen_days=30, alerts_days=365, light_curves_days=730, cutouts_days=14)
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = 60.0
 
 
 class TestMongodbObjectStore(SharedStoreContract):
