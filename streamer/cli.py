@@ -273,8 +273,8 @@ def run_command(
 ) -> None:
     """Score alerts as they come, until stopped.
 
-    Workers share the configured topics with all others of the deployment, on any number of hosts. Exit codes: 0 stopped,
-    2 configuration, 3 another service has this host's place, 4 too many dead letters.
+    Workers share the configured topics with all others of the deployment, on any number of hosts. Exit codes:
+    0 stopped, 2 configuration, 3 another service has this host's place, 4 too many dead letters.
     """
     from streamer.commands.run import run_service
 

@@ -11,7 +11,6 @@ from time import perf_counter
 
 import numpy as np
 
-from schemas.alert import AlertBatch
 from schemas.packet import Packet
 from schemas.stamps import primary_images
 from schemas.surveys.reading import Rejected
@@ -19,7 +18,7 @@ from streamer.outcomes import Outcomes, Taken, letter_of
 from streamer.processors.assemble import Assemble
 from streamer.processors.classify import Classify
 from streamer.processors.decode import Decode, survey_of
-from streamer.processors.deduplicate import Deduplicate
+from streamer.processors.deduplicate import Deduplicate, Fresh
 from streamer.processors.select import Select
 from streamer.sinks.base import DeadLetterSink, Sink
 from streamer.state.store import ObjectStore, StoreError
@@ -74,21 +73,22 @@ class Pipeline:
         taken.letters += [letter_of(packet, "decode") for packet in rejected]
         for alerts in batches:
             with self._at("deduplicate"):
-                fresh, duplicates = self.deduplicate(alerts)
-            taken.outcomes.duplicate += duplicates
-            if len(fresh):
+                fresh = self.deduplicate(alerts)
+            taken.outcomes.duplicate += fresh.duplicates
+            if len(fresh.alerts):
                 self._score(fresh, taken)
         return taken
 
-    def _score(self, alerts: AlertBatch, taken: Taken) -> None:
+    def _score(self, fresh: Fresh, taken: Taken) -> None:
         """Assembles, selects and classifies alerts of one survey."""
+        alerts = fresh.alerts
         with self._at("assemble"):
             assembled = self.assemble(alerts)
         with self._at("select"):
             selected = self.select(alerts)
         chosen = np.flatnonzero([reason is None for reason in selected.reason])
         with self._at("classify"):
-            scored = self.classify(assembled, selected, chosen) if len(chosen) else None
+            scored = self.classify(assembled, selected, chosen, fresh.revision) if len(chosen) else None
             stamps = [primary_images(alerts.cutouts[i]) for i in chosen]
         with self._at("store"):
             self.assemble.remember(assembled)

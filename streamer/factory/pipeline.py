@@ -80,11 +80,12 @@ def build_pipeline(
     dead_letters: DeadLetterSink,
     schemas: LsstSchemas | None = None,
     classifier: Classifier | None = None,
+    revises: bool = False,
 ) -> Pipeline:
-    """The one pipeline object, whatever stands before and behind it."""
+    """The one pipeline object, whatever stands before and behind it; `revises` numbers reprocessed alerts' scores."""
     return Pipeline(
         decode=Decode(schemas),
-        deduplicate=Deduplicate(store),
+        deduplicate=Deduplicate(store, revises),
         assemble=Assemble(store),
         select=Select({survey: build_selections(getattr(settings.selections, survey)) for survey in SURVEYS}),
         classify=Classify(classifier or load_classifier(settings), time),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from time import monotonic, sleep
@@ -21,6 +21,7 @@ from streamer.factory.clusters import BYTES_PER_MB, open_clusters, open_registry
 from streamer.factory.pipeline import build_pipeline, load_classifier
 from streamer.health import Health, HealthServer, metrics_url
 from streamer.kafka.cluster import Cluster, Unreachable, reach
+from streamer.kafka.registry_api import RegistryError
 from streamer.kafka.topics import Topics, create
 from streamer.metrics import WorkerMetrics
 from streamer.settings import Settings
@@ -100,7 +101,12 @@ def open_worker(settings: Settings, index: int, is_stopping: Callable[[], bool])
         home = clusters[HOME]
         topics = Topics(settings.kafka.topic_prefix)
         patiently(lambda: reach(home, REACH_S))
-        patiently(lambda: create(home, topics, settings.kafka.replication_factor))
+        for topic in patiently(lambda: create(home, topics, settings.kafka.replication_factor)):
+            if topic.state == "differs":
+                log.warning("the topic %s is not as it must be (%s)", topic.name, "; ".join(topic.differences))
+        for name in {stream.cluster for stream in settings.streams}:
+            with suppress(Unreachable):  # the source waits for it, while it reads from others
+                reach(clusters[name], REACH_S)
         store = patiently(lambda: open_store(settings))
         stack.callback(store.close)
         health.ready("store", True)
@@ -117,12 +123,13 @@ def open_worker(settings: Settings, index: int, is_stopping: Callable[[], bool])
             settings.kafka.session_timeout_s,
             settings.kafka.fetch_max_mb * BYTES_PER_MB,
             SchemaGate(schemas, registry),
+            metrics.failed,
         )
         stack.callback(source.close)
-        transactions = Transactions(home, f"{settings.deployment}.{slot}", settings.kafka.transaction_timeout_s)
+        transactions = Transactions(home, settings.deployment, slot, settings.kafka.transaction_timeout_s)
         stack.callback(transactions.close)
         patiently(transactions.open)
-        scored, embeddings, letters = _encoders(settings, topics)
+        scored, embeddings, letters = patiently(lambda: _encoders(settings, topics))
         pipeline = build_pipeline(
             settings,
             store,
@@ -130,6 +137,7 @@ def open_worker(settings: Settings, index: int, is_stopping: Callable[[], bool])
             KafkaDeadLetterSink(transactions.send, topics, letters, home.message_max_bytes),
             schemas,
             classifier,
+            revises=True,
         )
         limit = DeadLetterLimit(settings.dead_letters.max_fraction, settings.dead_letters.window_alerts)
         yield Worker(
@@ -152,7 +160,7 @@ def wait_for(ask: Callable[[], T], health: Health, metrics: WorkerMetrics, is_st
     while True:
         try:
             return ask()
-        except (Unreachable, StoreAway) as error:
+        except (Unreachable, StoreAway, RegistryError) as error:
             metrics.failed("away", str(error))
             if monotonic() - said >= SAID_AGAIN_S:
                 said = monotonic()

@@ -30,8 +30,10 @@ class Classify:
         self._classifier = classifier
         self._clock = clock
 
-    def __call__(self, assembled: AssembledAlerts, selected: Selected, index: IntArray) -> ScoredBatch:
-        """Scores of the alerts in `index` (the selected ones), in that order."""
+    def __call__(
+        self, assembled: AssembledAlerts, selected: Selected, index: IntArray, revision: npt.NDArray[np.int32]
+    ) -> ScoredBatch:
+        """Scores of the alerts in `index` (the selected ones), in that order; `revision`, (n,), is of all alerts."""
         alerts = assembled.alerts.take(index)
         read = [read_triplet(encoded, alerts.survey) for encoded in alerts.cutouts]
         alerts.quality = alerts.quality | np.array([bits for _, bits in read], dtype=np.uint32)
@@ -42,7 +44,8 @@ class Classify:
             [assembled.spectra[i] for i in index],
         )
         answer = _with_reasons(self._classifier.classify(evidence))
-        return _columns(alerts, answer, assembled.curves.summary[index], selected.take(index), evidence, self._clock())
+        summary = assembled.curves.summary[index]
+        return _columns(alerts, answer, summary, selected.take(index), evidence, revision[index], self._clock())
 
 
 def _columns(
@@ -51,6 +54,7 @@ def _columns(
     summary: npt.NDArray[np.void],
     selected: Selected,
     evidence: Evidence,
+    revision: npt.NDArray[np.int32],
     now_unix_s: float,
 ) -> ScoredBatch:
     """The columns of the scores, from the alerts, their light curves' summaries, the selections and the answer."""
@@ -70,9 +74,9 @@ def _columns(
         received_unix_s=np.array([packet.received_unix_s for packet in alerts.packets]),
         scored_unix_s=np.full(n, now_unix_s),
         schema_version=alerts.schema_version,
-        revision=np.zeros(n, dtype=np.int32),
-        trigger=["alert"] * n,
-        supersedes=np.full(n, NO_REVISION, dtype=np.int32),
+        revision=revision,
+        trigger=["reprocessed" if number else "alert" for number in revision.tolist()],
+        supersedes=np.where(revision > 0, revision - 1, NO_REVISION).astype(np.int32),
         evidence_hash=_evidence_hash(alerts, summary["hash"], evidence.spectra),
         modalities=answer.modalities,
         modality_weights=answer.modality_weights,

@@ -11,8 +11,7 @@ import numpy.typing as npt
 from pymongo import UpdateOne
 
 from schemas.alert import AlertBatch, EncodedCutouts
-from schemas.light_curve import ROW_DTYPE, FloatArray, IntArray
-from schemas.packet import Coordinates
+from schemas.light_curve import ROW_DTYPE, IntArray
 from schemas.rows import merge_rows
 from schemas.scored import ScoredBatch
 from schemas.spectrum import Spectrum
@@ -115,15 +114,13 @@ class MongodbObjectStore(MongodbQueries):
             self._give_back(list(self._undone))
         super().close()
 
-    def see(
-        self, survey: str, alert_ids: IntArray, processed_mjd_tai: FloatArray, coordinates: Sequence[Coordinates]
-    ) -> list[Seen]:
-        """Records what carried each of n alerts unless it is recorded, in order; answers what is recorded for each."""
+    def see(self, survey: str, alert_ids: IntArray, messages: Sequence[Seen]) -> list[Seen]:
+        """Records the messages that carry n alerts unless others are recorded, in order; answers what is recorded."""
         claims, ids = self._changes.claims, alert_ids.tolist()
         self._collection("seen", survey)
         first: dict[int, Seen] = {}
-        for key, place, at in zip(ids, coordinates, processed_mjd_tai.tolist(), strict=True):
-            first.setdefault(key, Seen(str(place), at))
+        for key, seen in zip(ids, messages, strict=True):
+            first.setdefault(key, seen)
         undone = {(survey, key): self._undone[survey, key] for key in first if (survey, key) in self._undone}
         again = {key: claim for key, claim in undone.items() if claim.seen.coordinates == first[key[1]].coordinates}
         self._give_back(list(undone.keys() - again))
@@ -134,16 +131,14 @@ class MongodbObjectStore(MongodbQueries):
         held |= self._desk.claim(survey, {key: seen for key, seen in first.items() if key not in held}, claims)
         return [held[key] for key in ids]
 
-    def supersede(
-        self, survey: str, alert_ids: IntArray, processed_mjd_tai: FloatArray, coordinates: Sequence[Coordinates]
-    ) -> None:
+    def supersede(self, survey: str, alert_ids: IntArray, messages: Sequence[Seen]) -> None:
         """Records reprocessed alerts: a later processing time than the recorded one replaces what was seen."""
         claims = self._changes.claims
         self._collection("seen", survey)
         newest: dict[int, Seen] = {}
-        for key, place, at in zip(alert_ids.tolist(), coordinates, processed_mjd_tai.tolist(), strict=True):
-            if key not in newest or at > newest[key].processed_mjd_tai:
-                newest[key] = Seen(str(place), at)
+        for key, seen in zip(alert_ids.tolist(), messages, strict=True):
+            if key not in newest or seen.processed_mjd_tai > newest[key].processed_mjd_tai:
+                newest[key] = seen
         self._give_back([(survey, key) for key in newest if (survey, key) in self._undone])
         self._desk.claim_newer(survey, newest, claims)
 

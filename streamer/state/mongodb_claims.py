@@ -16,7 +16,8 @@ from streamer.state.store import Seen
 class ClaimDesk:
     """Claims alerts for messages in the name of one worker.
 
-    A claim is a document {_id: alert id, c: coordinates, p: processing time, w: the workers that rely on it}. A message
+    A claim is a document {_id: alert id, c: coordinates, p: processing time, r: revision, w: the workers that rely on
+    it}. A message
     that comes again, after a crash or in another worker's hands, adds its worker to the claim. A worker that was only
     frozen may then take its own name off, and the claim stays.
     """
@@ -35,7 +36,7 @@ class ClaimDesk:
             held |= {key: wanted[key] for key in left if key not in there}
             shared: list[Change] = []
             for document in self._documents(collection, there).values():
-                key, seen = document["_id"], Seen(document["c"], document["p"])
+                key, seen = document["_id"], Seen(document["c"], document["p"], document["r"])
                 if seen.coordinates == wanted[key].coordinates and self._worker not in document["w"]:
                     claims[survey, key] = Claim(seen, document)
                     shared.append(UpdateOne({"_id": key}, {"$addToSet": {"w": self._worker}}))
@@ -92,7 +93,14 @@ class ClaimDesk:
 
     def _document(self, key: int, seen: Seen) -> Document:
         now = datetime.now(UTC)
-        return {"_id": key, "c": seen.coordinates, "p": seen.processed_mjd_tai, "w": [self._worker], WRITTEN: now}
+        return {
+            "_id": key,
+            "c": seen.coordinates,
+            "p": seen.processed_mjd_tai,
+            "r": seen.revision,
+            "w": [self._worker],
+            WRITTEN: now,
+        }
 
 
 def _unchanged(document: Document) -> Document:

@@ -16,8 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.alert import AlertBatch, EncodedCutouts
-from schemas.light_curve import ROW_DTYPE, FloatArray, IntArray
-from schemas.packet import Coordinates
+from schemas.light_curve import ROW_DTYPE, IntArray
 from schemas.rows import merge_rows
 from schemas.scored import ScoredBatch
 from schemas.spectrum import Spectrum
@@ -151,29 +150,24 @@ class SqliteObjectStore(SqliteQueries):
         os.close(self._lock)
         self._lock = -1
 
-    def see(
-        self, survey: str, alert_ids: IntArray, processed_mjd_tai: FloatArray, coordinates: Sequence[Coordinates]
-    ) -> list[Seen]:
-        """Records what carried each of n alerts unless it is recorded, in order; answers what is recorded for each."""
+    def see(self, survey: str, alert_ids: IntArray, messages: Sequence[Seen]) -> list[Seen]:
+        """Records the messages that carry n alerts unless others are recorded, in order; answers what is recorded."""
         table = self._table("seen", survey)
         ids = alert_ids.tolist()
-        mine = [Seen(str(place), at) for place, at in zip(coordinates, processed_mjd_tai.tolist(), strict=True)]
-        rows = [(key, seen.processed_mjd_tai, seen.coordinates) for key, seen in zip(ids, mine, strict=True)]
-        if self._write(f"INSERT OR IGNORE INTO {table} VALUES (?, ?, ?)", rows) == len(ids):
-            return mine
-        query = f"SELECT alert_id, coordinates, processed_mjd_tai FROM {table} WHERE alert_id IN {KEYS}"
-        held = {key: Seen(place, at) for key, place, at in self._all(query, (json.dumps(ids),))}
+        rows = [(key, *seen) for key, seen in zip(ids, messages, strict=True)]
+        if self._write(f"INSERT OR IGNORE INTO {table} VALUES (?, ?, ?, ?)", rows) == len(ids):
+            return list(messages)
+        query = f"SELECT alert_id, coordinates, processed_mjd_tai, revision FROM {table} WHERE alert_id IN {KEYS}"
+        held = {key: Seen(*seen) for key, *seen in self._all(query, (json.dumps(ids),))}
         return [held[key] for key in ids]
 
-    def supersede(
-        self, survey: str, alert_ids: IntArray, processed_mjd_tai: FloatArray, coordinates: Sequence[Coordinates]
-    ) -> None:
+    def supersede(self, survey: str, alert_ids: IntArray, messages: Sequence[Seen]) -> None:
         """Records reprocessed alerts: a later processing time than the recorded one replaces what was seen."""
         self._write(
-            f"INSERT INTO {self._table('seen', survey)} VALUES (?, ?, ?) ON CONFLICT (alert_id) DO UPDATE SET "
-            "processed_mjd_tai = excluded.processed_mjd_tai, coordinates = excluded.coordinates "
-            "WHERE excluded.processed_mjd_tai > processed_mjd_tai",
-            zip(alert_ids.tolist(), processed_mjd_tai.tolist(), map(str, coordinates), strict=True),
+            f"INSERT INTO {self._table('seen', survey)} VALUES (?, ?, ?, ?) ON CONFLICT (alert_id) DO UPDATE SET "
+            "coordinates = excluded.coordinates, processed_mjd_tai = excluded.processed_mjd_tai, "
+            "revision = excluded.revision WHERE excluded.processed_mjd_tai > processed_mjd_tai",
+            [(key, *seen) for key, seen in zip(alert_ids.tolist(), messages, strict=True)],
         )
 
     def add_light_curve_rows(

@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.alert import AlertBatch, EncodedCutouts
-from schemas.light_curve import Float32Array, FloatArray, IntArray
-from schemas.packet import Coordinates
+from schemas.light_curve import Float32Array, IntArray
 from schemas.scored import ScoredBatch
 from schemas.spectrum import Spectrum
 from streamer.errors import UserError
@@ -30,12 +29,14 @@ class StoreAway(StoreError):  # noqa: N818  (a state of the store, nobody's erro
 
 
 class Seen(NamedTuple):
-    """What first carried an alert."""
+    """Which message carries an alert."""
 
     coordinates: str
     """`str(Coordinates)` of the message."""
     processed_mjd_tai: float
     """When the survey processed it [d]; 0 where it does not say."""
+    revision: int = 0
+    """How many messages of the alert it replaced: the revision of the score that it leads to."""
 
 
 class LastScore(NamedTuple):
@@ -134,18 +135,14 @@ class ObjectStore(ObjectReader, Protocol):
         """Undoes an open transaction and lets go of the store."""
         ...
 
-    def see(
-        self, survey: str, alert_ids: IntArray, processed_mjd_tai: FloatArray, coordinates: Sequence[Coordinates]
-    ) -> list[Seen]:
-        """Records what carried each of n alerts unless it is recorded, in order; answers what is recorded for each.
+    def see(self, survey: str, alert_ids: IntArray, messages: Sequence[Seen]) -> list[Seen]:
+        """Records the messages that carry n alerts unless others are recorded, in order; answers what is recorded.
 
-        A second copy within the batch gets the first one's coordinates.
+        A second copy within the batch gets the first one's message.
         """
         ...
 
-    def supersede(
-        self, survey: str, alert_ids: IntArray, processed_mjd_tai: FloatArray, coordinates: Sequence[Coordinates]
-    ) -> None:
+    def supersede(self, survey: str, alert_ids: IntArray, messages: Sequence[Seen]) -> None:
         """Records reprocessed alerts: a later processing time than the recorded one replaces what was seen."""
         ...
 

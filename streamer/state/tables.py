@@ -8,7 +8,7 @@ from pathlib import Path
 from schemas.surveys.identity import SURVEYS
 from streamer.state.store import StoreError
 
-LAYOUT = 1
+LAYOUT = 2
 """Version of the tables below, kept in the file (`PRAGMA user_version`)."""
 
 _PAGES = """
@@ -27,7 +27,8 @@ CREATE TABLE IF NOT EXISTS metadata_names (id INTEGER PRIMARY KEY, names TEXT NO
 # Each survey has tables of its own: ids share no key space, and keys of one column are the fastest.
 _SURVEY_TABLES = """
 CREATE TABLE IF NOT EXISTS seen_{s} (
-    alert_id INTEGER PRIMARY KEY, processed_mjd_tai REAL NOT NULL, coordinates TEXT NOT NULL);
+    alert_id INTEGER PRIMARY KEY, coordinates TEXT NOT NULL, processed_mjd_tai REAL NOT NULL,
+    revision INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS chunks_{s} (object_id TEXT NOT NULL, rows BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS chunks_{s}_object ON chunks_{s} (object_id);
 CREATE TABLE IF NOT EXISTS spectra_{s} (

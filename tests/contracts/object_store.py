@@ -48,7 +48,11 @@ def fail(store: ObjectStore, *changes: Change) -> None:
 
 def see(store: ObjectStore, alert_ids: Sequence[int], offsets: Sequence[int], survey: str = "ztf") -> list[Seen]:
     places = [made_up.coordinates(offset) for offset in offsets]
-    return store.see(survey, np.array(alert_ids, np.int64), np.zeros(len(alert_ids)), places)
+    return store.see(survey, np.array(alert_ids, np.int64), [Seen(str(place), 0.0) for place in places])
+
+
+def message(offset: int, processed_mjd_tai: float, revision: int = 0) -> Seen:
+    return Seen(str(made_up.coordinates(offset)), processed_mjd_tai, revision)
 
 
 def add_rows(object_id: str, rows: np.ndarray, survey: str = "ztf") -> Change:
@@ -156,12 +160,12 @@ class ObjectStoreContract:
     def test_a_reprocessed_alert_replaces_what_was_seen_and_an_older_one_does_not(self, store: ObjectStore) -> None:
         one = np.array([7], np.int64)
         store.begin()
-        store.see("lsst", one, np.array([60001.0]), [made_up.coordinates(1)])
-        store.supersede("lsst", one, np.array([60003.0]), [made_up.coordinates(3)])
-        store.supersede("lsst", one, np.array([60002.0]), [made_up.coordinates(2)])
-        store.supersede("lsst", one, np.array([60003.0]), [made_up.coordinates(4)])
-        held = store.see("lsst", one, np.array([60001.0]), [made_up.coordinates(5)])
-        assert held == [Seen(str(made_up.coordinates(3)), 60003.0)]
+        store.see("lsst", one, [message(1, 60001.0)])
+        store.supersede("lsst", one, [message(3, 60003.0, 1)])
+        store.supersede("lsst", one, [message(2, 60002.0, 1)])
+        store.supersede("lsst", one, [message(4, 60003.0, 2)])
+        held = store.see("lsst", one, [message(5, 60001.0)])
+        assert held == [message(3, 60003.0, 1)]
 
     def test_ids_past_the_precision_of_a_float_stay_apart(self, store: ObjectStore) -> None:
         big = made_up.BIG_ID
@@ -425,7 +429,7 @@ class ObjectStoreContract:
         fail(
             store,
             lambda s: see(s, [2, 3], [2, 3]),
-            lambda s: s.supersede("ztf", one, np.array([60001.0]), [made_up.coordinates(70)]),
+            lambda s: s.supersede("ztf", one, [message(70, 60001.0, 1)]),
         )
         with store.trial():
             assert see(store, [2], [2])[0].coordinates == str(made_up.coordinates(2))
@@ -577,12 +581,10 @@ class SharedStoreContract(ObjectStoreContract):
         one = np.array([1], np.int64)
         for offset, store in enumerate(two):
             store.begin()
-            store.see("lsst", one, np.zeros(1), [made_up.coordinates(0)])
-            store.supersede("lsst", one, np.array([60001.0]), [made_up.coordinates(10 + offset)])
+            store.see("lsst", one, [message(0, 0.0)])
+            store.supersede("lsst", one, [message(10 + offset, 60001.0, 1)])
         for store in two:
-            assert store.see("lsst", one, np.zeros(1), [made_up.coordinates(9)])[0].coordinates == str(
-                made_up.coordinates(10)
-            )
+            assert store.see("lsst", one, [message(9, 0.0)])[0].coordinates == str(made_up.coordinates(10))
 
     def test_what_one_worker_commits_the_other_knows(self, two: tuple[ObjectStore, ObjectStore]) -> None:
         first, second = two

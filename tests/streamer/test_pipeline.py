@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from schemas.alert import QUALITY_BIT
 from schemas.packet import Coordinates, Packet
+from schemas.scored import NO_REVISION
 from schemas.spectrum import Spectrum
 from streamer.factory.pipeline import build_pipeline
 from streamer.pipeline import Pipeline
@@ -21,6 +22,7 @@ from streamer.settings import Settings
 from streamer.settings.models import Selection, SelectionSettings
 from streamer.sinks.memory import MemoryDeadLetterSink, MemorySink
 from streamer.state.sqlite import SqliteObjectStore
+from streamer.state.store import Seen
 from tests.fakes import CountingClassifier, bend_lsst, bend_ztf, night, packets, write_container
 
 EVERYTHING = Settings(
@@ -34,12 +36,18 @@ ZTF, LSST = night("ztf", 60), night("lsst", 60)
 class Bench:
     """A pipeline with memory behind it."""
 
-    def __init__(self, folder: Path, fails_on: set[int] | None = None, configured: Settings = EVERYTHING) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        fails_on: set[int] | None = None,
+        configured: Settings = EVERYTHING,
+        revises: bool = False,
+    ) -> None:
         self.store = SqliteObjectStore(folder / "state", 10_000_000)
         self.scores, self.letters = MemorySink(), MemoryDeadLetterSink()
         self.classifier = CountingClassifier(fails_on)
         self.pipeline: Pipeline = build_pipeline(
-            configured, self.store, [self.scores], self.letters, None, self.classifier
+            configured, self.store, [self.scores], self.letters, None, self.classifier, revises
         )
 
     def hashes(self) -> dict[int, str]:
@@ -200,9 +208,33 @@ def test_reprocessed_copies_count_alike_alone_and_in_one_batch(tmp_path: Path, s
     taken = [bench.pipeline.process(stream[i : i + size]) for i in range(0, len(stream), size)]
     assert (sum(o.scored for o in taken), sum(o.duplicate for o in taken)) == (3, 2)
     bench.store.begin()
-    last = bench.store.see("lsst", bench.scores.batches[-1].alert_id[-1:], np.array([0.0]), [Coordinates("x", "y")])
+    last = bench.store.see("lsst", bench.scores.batches[-1].alert_id[-1:], [Seen("x|y|0|0", 0.0)])
     bench.store.rollback()
     assert last[0].processed_mjd_tai == 61_200.3
+    bench.store.close()
+
+
+@pytest.mark.parametrize("size", [1, 8])
+def test_in_the_service_each_reprocessing_gives_the_next_revision(tmp_path: Path, size: int) -> None:
+    def at(days: float) -> bytes:
+        return bend_lsst(LSST[0], lambda record: record["diaSource"].update(timeProcessedMjdTai=61_200.0 + days))
+
+    bench = Bench(tmp_path, revises=True)
+    stream = packets([at(0.0), at(0.2), at(0.1), at(0.3)])
+    for i in range(0, len(stream), size):
+        bench.pipeline.process(stream[i : i + size])
+    bench.pipeline.process(stream[3:])  # comes again after a crash: the same revision
+    made = [
+        (int(revision), trigger, int(supersedes))
+        for batch in bench.scores.batches
+        for revision, trigger, supersedes in zip(batch.revision, batch.trigger, batch.supersedes, strict=True)
+    ]
+    assert made == [
+        (0, "alert", NO_REVISION),
+        (1, "reprocessed", 0),
+        (2, "reprocessed", 1),
+        (2, "reprocessed", 1),
+    ]
     bench.store.close()
 
 

@@ -14,6 +14,7 @@ from schemas.surveys.lsst import LsstSchemas
 from streamer.processors.decode import Decode
 from streamer.sources.files import FileSource
 from streamer.state.sqlite import SqliteObjectStore
+from streamer.state.store import Seen
 from tests.contracts.object_store import columns_of
 
 
@@ -28,7 +29,7 @@ def test_real_alerts_come_back_as_decoded(folder: str, shared_data: Path, tmp_pa
         with SqliteObjectStore(tmp_path, 2**26) as store:
             if turn == 0:
                 store.begin()
-                store.see(alerts.survey, alerts.alert_id, alerts.processed_mjd_tai, [p.coordinates for p in packets])
+                store.see(alerts.survey, alerts.alert_id, [Seen(str(p.coordinates), 0.0) for p in packets])
                 store.add_light_curve_rows(alerts.survey, alerts.object_id, alerts.rows, alerts.row_offsets)
                 store.put_alerts(alerts)
                 store.put_cutouts(alerts.survey, alerts.alert_id, alerts.cutouts)
