@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +25,8 @@ from tests.contracts.object_store import (
     STAMPS,
     SharedStoreContract,
     add_rows,
+    fail,
+    message,
     put,
     put_score,
     put_spectrum,
@@ -257,6 +259,39 @@ def test_an_alert_with_more_stamps_than_a_document_takes_is_kept_without_them(
         stamps = [(bytes(STAMPS_MAX_BYTES), b"x", None), (None, None, None), STAMPS]
         put(store, lambda s: s.put_cutouts("ztf", np.array([1, 2, 3]), stamps))
         assert [store.cutouts("ztf", alert_id) for alert_id in (1, 2, 3)] == [None, None, STAMPS]
+
+
+def test_a_try_that_claimed_an_alert_twice_leaves_no_claim_behind(mongodb_uri: str, mongodb_database: str) -> None:
+    one = np.array([1], np.int64)
+    with open_store(mongodb_uri, mongodb_database) as store, open_store(mongodb_uri, mongodb_database) as other:
+        store.begin()
+        fail(
+            store,
+            lambda s: s.see("lsst", one, [message(1, 60001.0)]),
+            lambda s: s.supersede("lsst", one, [message(2, 60002.0, 1)]),
+        )
+        store.commit()
+        other.begin()
+        assert other.see("lsst", one, [message(3, 60001.0)]) == [message(3, 60001.0)]
+
+
+def test_an_older_reprocessing_never_replaces_a_newer_one_that_came_in_between(
+    mongodb_uri: str, mongodb_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = np.array([1], np.int64)
+    with open_store(mongodb_uri, mongodb_database) as slow, open_store(mongodb_uri, mongodb_database) as fast:
+        put(fast, lambda s: s.see("lsst", one, [message(1, 60001.0)]))
+        apply = slow._database.apply
+
+        def after_the_other(name: str, changes: Sequence[Any]) -> None:
+            monkeypatch.undo()
+            put(fast, lambda s: s.supersede("lsst", one, [message(3, 60003.0, 1)]))
+            apply(name, changes)
+
+        slow.begin()
+        monkeypatch.setattr(slow._database, "apply", after_the_other)
+        slow.supersede("lsst", one, [message(2, 60002.0, 1)])
+        assert slow.see("lsst", one, [message(4, 60001.0)]) == [message(3, 60003.0, 1)]
 
 
 def test_a_second_transaction_at_once_is_refused(mongodb_uri: str, mongodb_database: str) -> None:
