@@ -17,9 +17,8 @@ class ClaimDesk:
     """Claims alerts for messages in the name of one worker.
 
     A claim is a document {_id: alert id, c: coordinates, p: processing time, r: revision, w: the workers that rely on
-    it}. A message
-    that comes again, after a crash or in another worker's hands, adds its worker to the claim. A worker that was only
-    frozen may then take its own name off, and the claim stays.
+    it}. A message that comes again, after a crash or in another worker's hands, adds its worker to the claim. A worker
+    that was only frozen may then take its own name off, and the claim stays.
     """
 
     def __init__(self, database: MongodbDatabase) -> None:
