@@ -11,6 +11,8 @@ from time import monotonic
 from streamer.factory.sinks import SinkKind, open_sink
 from streamer.settings import Settings
 
+log = logging.getLogger(__name__)
+
 
 def run_sink(settings: Settings, kind: SinkKind, until_eos: bool, as_json: bool) -> None:
     """Fills the table until SIGTERM or Ctrl-C, or to the end of the topics as it is now; UserError where it cannot."""
@@ -22,6 +24,7 @@ def run_sink(settings: Settings, kind: SinkKind, until_eos: bool, as_json: bool)
         signal.signal(number, lambda number, frame: stops.append(number))
     began = monotonic()
     with open_sink(settings, kind, lambda: bool(stops)) as sink:
+        log.info("started")
         tally = sink.run(until_eos)
     seconds = monotonic() - began
     print(

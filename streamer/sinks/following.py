@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from time import monotonic, sleep, time
 from typing import Protocol, TypeVar
 
+import fastavro
 from confluent_kafka import Message
 
 from schemas.messages import Schema, WriterSchema, read_message
@@ -104,13 +106,14 @@ class _Batch:
 def asking(registry: SchemaRegistry) -> WriterSchema:
     """Writer schemas of a registry: Away while it has not answered, RecordFileError where it knows none."""
 
+    @cache
     def writer_schema(schema_id: int) -> Schema:
         found = registry.lookup(schema_id)
         if found.state == "unknown":
             raise RecordFileError(found.detail)
         if found.schema is None:
             raise Away(found.detail)
-        return found.schema
+        return fastavro.parse_schema(found.schema)  # type: ignore[no-any-return]
 
     return writer_schema
 

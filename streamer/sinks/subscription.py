@@ -43,7 +43,8 @@ class Subscription:
         for topic in topics:
             if topic not in there:
                 raise KafkaFailure(f"{home} has no topic {topic}: make it with `streamer topics create`")
-        self._home, self._kind = home, kind
+        self._home, self._kind, self._topics = home, kind, list(topics)
+        self._expected = {(topic, number) for topic in topics for number in there[topic].partitions}
         self._assigned: list[TopicPartition] | None = None
         """What the group gave us and is not begun."""
         self._committed: dict[Position, int] = {}
@@ -69,7 +70,7 @@ class Subscription:
                 error_cb=self._hear,
             )
         )
-        self._consumer.subscribe(list(topics), on_assign=self._gain, on_revoke=self._lose, on_lost=self._lose)
+        self._join()
 
     @property
     def since(self) -> str:
@@ -88,6 +89,12 @@ class Subscription:
         What was read before and not committed comes again. Unreachable where the positions cannot be asked.
         """
         if self._assigned is None:
+            return False
+        given = {(at.topic, at.partition) for at in self._assigned}
+        if not self._expected <= given or {topic for topic, _ in given} != set(self._topics):
+            # A broker gives a member that comes back what it had, whatever it subscribes to; not when it asks twice.
+            self._assigned = None
+            self._join()
             return False
         try:
             known = self._consumer.committed(self._assigned, timeout=CALL_S)
@@ -149,6 +156,9 @@ class Subscription:
         """Leaves the cluster; the group keeps our place until its session ends."""
         self._consumer.close()
 
+    def _join(self) -> None:
+        self._consumer.subscribe(self._topics, on_assign=self._gain, on_revoke=self._lose, on_lost=self._lose)
+
     def _gain(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         consumer.assign([])  # nothing is fetched before `begin` has the positions
         self._assigned = partitions
@@ -169,7 +179,7 @@ class Subscription:
             self._failure = meaning
 
     def _meaning(self, error: KafkaError) -> KafkaFailure:
-        if error.code() in _FENCED:
+        if error.fatal() or error.code() == KafkaError._FATAL or error.code() in _FENCED:
             return KafkaFailure(
                 f"another {self._kind} sink of this deployment has taken over: one sink writes a table, stop the other"
             )
