@@ -40,8 +40,8 @@ class Ended(IntEnum):
     START_AGAIN = 75
 
 
-FINAL = {Ended.STOPPED, Ended.CONFIGURATION, Ended.SLOT_TAKEN, Ended.DEAD_LETTERS}
-"""Codes after which a new start would change nothing; the others end too, and the service with this code."""
+FINAL = {Ended.CONFIGURATION, Ended.SLOT_TAKEN, Ended.DEAD_LETTERS}
+"""Codes after which a new start would change nothing: the other workers end too, and the service with this code."""
 
 
 @dataclass

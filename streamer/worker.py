@@ -17,9 +17,10 @@ from streamer.kafka.topics import Topics
 from streamer.metrics import WorkerMetrics
 from streamer.outcomes import Outcomes
 from streamer.pipeline import Pipeline
-from streamer.sinks.transactions import TakenBack, Transactions
+from streamer.sinks.transactions import Fenced, TakenBack, Transactions
 from streamer.sources.kafka import KafkaSource
 from streamer.state.store import StoreAway
+from streamer.status import DEAD_LETTER_LIMIT
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,9 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 0.05, 15.0
 
 TURN_S = 0.2
 """While it waits, a worker takes part in its group's life this often [s]."""
+
+SUCCESSOR_S = 8.0
+"""Whoever takes a worker's slot shuts out its producer first, and joins the group within this time [s]."""
 
 
 class TooManyDeadLetters(UserError):  # noqa: N818  (a reason to stop, nobody's error)
@@ -94,6 +98,18 @@ class Worker:
 
     def run(self, is_stopping: Callable[[], bool]) -> None:
         """Works until told to stop; a batch in hand is finished. UserError where the worker cannot go on."""
+        try:
+            self._work(is_stopping)
+        except TooManyDeadLetters as error:
+            self._metrics.failed(DEAD_LETTER_LIMIT, str(error))
+            self._say_goodbye()
+            raise
+        except Fenced:
+            self._hear_of_successor()
+            raise
+        self._say_goodbye()
+
+    def _work(self, is_stopping: Callable[[], bool]) -> None:
         held: Sequence[Packet] = ()
         while not is_stopping():
             packets = held or self._source.poll(self._max_alerts, self._max_wait_s)
@@ -118,6 +134,7 @@ class Worker:
         self._source.committed()
         self._wait_s = 0.0
         self._health.ready("store", True)
+        self._metrics.enter("running")
         spent = {stage: total - before.get(stage, 0.0) for stage, total in self._pipeline.seconds.items()}
         self._count(packets, outcomes, spent | {"transaction": monotonic() - started})
         self._limit.check(outcomes)
@@ -128,6 +145,7 @@ class Worker:
         if is_store:
             self._health.ready("store", False)
         self._metrics.failed("store_away" if is_store else "taken_back", str(error))
+        self._metrics.enter("waiting")
         self._wait_s = min(2 * self._wait_s, LONGEST_WAIT_S) or FIRST_WAIT_S
         log.warning("%s; the batch is tried again in %.2g s", error, self._wait_s)
         self._transactions.abort()
@@ -147,9 +165,11 @@ class Worker:
         self._metrics.batch(outcomes, stage_seconds, sum(len(packet.payload) for packet in packets), latency_s)
 
     def _report_if_due(self) -> None:
+        if monotonic() - self._reported >= REPORT_S:
+            self._report()
+
+    def _report(self) -> None:
         """Says on its topic how this worker does, in a transaction of its own; positions of new lanes go along."""
-        if monotonic() - self._reported < REPORT_S:
-            return
         self._reported = monotonic()
         lanes = self._source.lanes
         self._health.ready("assigned", bool(lanes))
@@ -166,3 +186,21 @@ class Worker:
             self._transactions.abort()
         else:
             self._source.committed()
+
+    def _say_goodbye(self) -> None:
+        """The last word of a worker that ends by itself; where it cannot be said, its silence says it."""
+        self._metrics.enter("stopping")
+        try:
+            self._report()
+        except UserError as error:
+            log.warning("%s; ends without a last word", error)
+
+    def _hear_of_successor(self) -> None:
+        """Stays in the group for a moment, to hear whether another has this slot: SlotTaken then.
+
+        If so, a new start would only shut out the other in turn, and so on for ever.
+        """
+        until = monotonic() + SUCCESSOR_S
+        while monotonic() < until:
+            self._source.keep_alive(TURN_S)
+            self._health.polled()

@@ -14,9 +14,9 @@ from pathlib import Path
 from threading import Thread
 
 from streamer.errors import ConfigurationError, UserError
-from streamer.factory.worker import open_worker, slot_name
+from streamer.factory.worker import Stopped, open_worker, slot_name
+from streamer.kafka.slot import SlotTaken
 from streamer.settings import Settings
-from streamer.sinks.transactions import SlotTaken
 from streamer.supervisor import LIFELINE, Ended, Supervisor, worker_command
 from streamer.worker import TooManyDeadLetters
 
@@ -28,9 +28,13 @@ def run_service(settings: Settings, workers: int, config: Path | None) -> int:
     check_service(settings, workers)
     log_to_stderr(settings.deployment)
     arguments = [] if config is None else ["--config", str(config)]
-    with _only_one(settings):
-        log.info("%d workers start; Ctrl-C or SIGTERM ends them", workers)
-        return Supervisor(lambda index: worker_command(index, arguments), workers).run()
+    try:
+        with _only_one(settings):
+            log.info("%d workers start; Ctrl-C or SIGTERM ends them", workers)
+            return Supervisor(lambda index: worker_command(index, arguments), workers).run()
+    except SlotTaken as error:
+        log.error("%s", error)
+        return Ended.SLOT_TAKEN
 
 
 def check_service(settings: Settings, workers: int) -> None:
@@ -56,6 +60,8 @@ def run_worker(settings: Settings, index: int) -> int:
     try:
         with open_worker(settings, index, lambda: bool(stops)) as worker:
             worker.run(lambda: bool(stops))
+    except Stopped:
+        return Ended.STOPPED
     except ConfigurationError as error:
         log.error("%s", error)
         return Ended.CONFIGURATION
@@ -80,18 +86,24 @@ def log_to_stderr(name: str) -> None:
 
 @contextmanager
 def _only_one(settings: Settings) -> Iterator[None]:
-    """Holds this host's place in the deployment; UserError where another service of this machine has it."""
+    """Holds this host's place in the deployment; SlotTaken where another service of this machine has it."""
     place = slot_name(settings, 0).rpartition("-")[0]
     file = Path(tempfile.gettempdir()) / f"transient-streamer-{settings.deployment}-{place}.lock"
-    lock = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+    advice = "stop it, or give this one a `host:` or a `deployment:` of its own"
+    try:
+        lock = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise SlotTaken(
+            f"the deployment {settings.deployment} was run on this host by another user: {file} cannot be opened "
+            f"({error.strerror}); {advice}, or remove the file where none runs"
+        ) from None
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             owner = os.read(lock, 20).decode("ascii", "replace").strip() or "?"
-            raise UserError(
-                f"the deployment {settings.deployment} runs on this host already (process {owner}): stop it, or give "
-                "this one a `host:` or a `deployment:` of its own"
+            raise SlotTaken(
+                f"the deployment {settings.deployment} runs on this host already (process {owner}): {advice}"
             ) from None
         os.ftruncate(lock, 0)
         os.write(lock, str(os.getpid()).encode("ascii"))

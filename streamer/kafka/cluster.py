@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ClusterMetadata  # type: ignore[attr-defined]  # it is documented
@@ -21,6 +22,13 @@ RECONNECT_BACKOFF_MAX_MS = 2_000
 
 REACH_SLICE_S = 2.0
 """`reach` looks this often whether it was refused: no more waiting helps then [s]."""
+
+SILENT = logging.getLogger("librdkafka")
+"""Takes what librdkafka would write to stderr by itself, and drops it: its errors reach us as errors."""
+SILENT.addHandler(logging.NullHandler())
+SILENT.propagate = False
+
+C = TypeVar("C")
 
 _NO_DOTS = frozenset({"error_cb", "stats_cb", "throttle_cb", "oauth_cb", "log_level"})
 """Options of the Python client whose underscores stay."""
@@ -62,7 +70,8 @@ class Cluster:
             "message.max.bytes": self.message_max_bytes,
             "socket.keepalive.enable": True,
             "reconnect.backoff.max.ms": RECONNECT_BACKOFF_MAX_MS,
-            "log_level": 0,  # librdkafka writes to stderr by itself; its errors reach us as errors
+            "log_level": 0,
+            "logger": SILENT,  # the lowest level still lets fatal errors through
             **{key if key in _NO_DOTS else key.replace("_", "."): value for key, value in more.items()},
         }
 
@@ -74,13 +83,18 @@ class Cluster:
         return f"the Kafka cluster {self.name} ({self.bootstrap})"
 
 
+def open_client(kind: Callable[[dict[str, Any]], C], cluster: Cluster, **options: Any) -> C:
+    """A client of the cluster, with `options` as `Cluster.client` takes them; Refused where they cannot be used."""
+    try:
+        return kind(cluster.client(**options))
+    except KafkaException as failed:
+        raise Refused(explain(failed.args[0], cluster)) from None
+
+
 def reach(cluster: Cluster, timeout_s: float) -> ClusterMetadata:
     """The brokers and topics of a cluster. Unreachable where there is no answer in time, Refused where there is one."""
     errors: list[KafkaError] = []
-    try:
-        admin = AdminClient(cluster.client(error_cb=errors.append))
-    except KafkaException as failed:
-        raise Refused(explain(failed.args[0], cluster)) from None
+    admin = open_client(AdminClient, cluster, error_cb=errors.append)
     until = monotonic() + timeout_s
     while True:
         try:

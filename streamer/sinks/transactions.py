@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
-from streamer.kafka.cluster import Cluster, KafkaFailure, explain
+from streamer.errors import UserError
+from streamer.kafka.cluster import Cluster, KafkaFailure, explain, open_client
+from streamer.kafka.slot import slot_taken
 from streamer.sinks.base import SinkError
 
 T = TypeVar("T")
@@ -17,8 +19,15 @@ T = TypeVar("T")
 CALL_S = 5.0
 """Longest that one call to the cluster waits before it is tried again [s]."""
 
-PATIENCE_S = 60.0
-"""After so long without an answer a worker starts anew; that also settles a transaction whose end is unknown [s]."""
+PATIENCE_S = 20.0
+"""After so long without an answer a worker starts anew; that also settles a transaction whose end is unknown [s]. Less
+than the silence after which it counts as dead, 30 s."""
+
+TURN_S = 0.1
+"""What cannot be done at once is tried again after this time [s]."""
+
+FENCED = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})
+"""Errors of a producer whose place another has, or whose transaction took too long."""
 
 
 class TakenBack(SinkError):  # noqa: N818  (a state of the batch, nobody's error)
@@ -26,28 +35,24 @@ class TakenBack(SinkError):  # noqa: N818  (a state of the batch, nobody's error
 
 
 class Fenced(KafkaFailure):
-    """Another producer has our place, or the client cannot go on: only a new start helps."""
-
-
-class SlotTaken(KafkaFailure):
-    """Another worker runs with this one's slot."""
+    """Our producer has no say any more: another has its place, or its transaction took too long."""
 
 
 class Transactions:
-    """The worker's producer. `transactional_id` names its place: whoever opens it later shuts out who had it before."""
+    """The worker's producer. The slot is its place: whoever opens it later shuts out who had it before."""
 
-    def __init__(self, home: Cluster, transactional_id: str, timeout_s: float) -> None:
-        self._home, self._id = home, transactional_id
+    def __init__(self, home: Cluster, deployment: str, slot: str, timeout_s: float) -> None:
+        self._home, self._slot = home, slot
         self._is_open = False
-        self._producer = Producer(
-            home.client(
-                transactional_id=transactional_id,
-                transaction_timeout_ms=round(timeout_s * 1000),
-                message_timeout_ms=round(timeout_s * 1000),
-                compression_type="zstd",
-                linger_ms=5,
-                queue_buffering_max_kbytes=262_144,
-            )
+        self._producer = open_client(
+            Producer,
+            home,
+            transactional_id=f"{deployment}.{slot}",
+            transaction_timeout_ms=round(timeout_s * 1000),
+            message_timeout_ms=round(timeout_s * 1000),
+            compression_type="zstd",
+            linger_ms=5,
+            queue_buffering_max_kbytes=262_144,
         )
 
     def open(self) -> None:
@@ -67,8 +72,8 @@ class Transactions:
                 self._producer.produce(topic, value, key)
             except BufferError:
                 if monotonic() > until:
-                    raise Fenced(f"the cluster {self._home.bootstrap} takes no messages: starting anew") from None
-                self._producer.poll(0.1)
+                    raise KafkaFailure(f"{self._home} takes no messages: is it up?") from None
+                self._producer.poll(TURN_S)
             except KafkaException as failed:
                 raise self._meaning(failed.args[0]) from None
             else:
@@ -77,7 +82,8 @@ class Transactions:
     def commit(self, positions: Sequence[TopicPartition], proof: Any) -> None:
         """Makes the messages and the positions lasting, together.
 
-        TakenBack where it was undone, Fenced or SlotTaken where this worker has no say any more.
+        TakenBack where it was undone, Fenced or SlotTaken where this worker has no say any more, KafkaFailure where the
+        cluster did not answer in time.
         """
         if positions:
             self._call(lambda timeout_s: self._producer.send_offsets_to_transaction(list(positions), proof, timeout_s))
@@ -107,16 +113,17 @@ class Transactions:
                 error: KafkaError = failed.args[0]
                 if not error.retriable() or monotonic() > until:
                     raise self._meaning(error) from None
+                sleep(TURN_S)
 
-    def _meaning(self, error: KafkaError) -> KafkaFailure | SinkError:
-        text = explain(error, self._home)
-        if error.code() == KafkaError.FENCED_INSTANCE_ID:
-            return SlotTaken(
-                f"another worker runs as {self._id}: every host of a deployment needs a name of its own (`host:` in "
-                "the configuration), and one `streamer run`"
-            )
-        if error.txn_requires_abort():
+    def _meaning(self, error: KafkaError) -> UserError:
+        code, text = error.code(), explain(error, self._home)
+        if code == KafkaError.FENCED_INSTANCE_ID:
+            return slot_taken(self._slot)
+        if code in FENCED:
+            return Fenced(text)
+        if code == KafkaError.MSG_SIZE_TOO_LARGE:
+            kind = TakenBack if error.txn_requires_abort() else SinkError
+            return kind(f"{text}: raise max.message.bytes of the topics that `streamer topics show` names")
+        if error.txn_requires_abort() or code == KafkaError._STATE:  # the latter: what was sent before has failed
             return TakenBack(text)
-        if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
-            return SinkError(f"{text}: raise kafka.message_max_mb, here and on the topics")
-        return Fenced(text)
+        return KafkaFailure(text)

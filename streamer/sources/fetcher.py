@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from streamer.kafka.cluster import Cluster, KafkaFailure, explain
+from streamer.kafka.cluster import Cluster, KafkaFailure, explain, open_client
 from streamer.kafka.lane import Lane
+from streamer.kafka.troubles import Troubles
 
-METADATA_TIMEOUT_S = 5.0
-"""Longest wait for the list of topics, or for the ends of a partition [s]."""
+METADATA_TIMEOUT_S = 2.0
+"""Longest wait for the list of topics, or for the ends of a partition [s]: other clusters' alerts wait so long too."""
+
+FETCH_MOST_BYTES = 32 * 2**20
+"""Most that one answer of a broker brings, unless one message is larger [byte]."""
+
+QUEUE_MOST_KB = 2_097_151
+"""The largest queue that librdkafka can be set to [KiB]."""
 
 
 class Fetched(NamedTuple):
@@ -27,20 +35,23 @@ class Fetcher:
 
     def __init__(self, cluster: Cluster, group: str, fetch_max_bytes: int) -> None:
         self.cluster = cluster
+        self.troubles = Troubles(cluster)
         self._lanes: set[Lane] = set()
-        self._consumer = Consumer(
-            cluster.client(
-                group_id=cluster.group_id(group),  # for its name only: nothing is subscribed to
-                enable_auto_commit=False,
-                enable_auto_offset_store=False,
-                isolation_level="read_committed",
-                auto_offset_reset="error",  # a lost position must be heard of
-                queued_max_messages_kbytes=max(fetch_max_bytes // 1024, 1),
-                fetch_max_bytes=max(min(fetch_max_bytes, 32 * 2**20), cluster.message_max_bytes),
-                max_partition_fetch_bytes=max(min(fetch_max_bytes // 8, 4 * 2**20), 2**20),
-                fetch_queue_backoff_ms=10,  # the default of a second would starve the pipeline
-                fetch_wait_max_ms=100,
-            )
+        fetch_bytes = max(min(fetch_max_bytes, FETCH_MOST_BYTES), cluster.message_max_bytes)
+        self._consumer = open_client(
+            Consumer,
+            cluster,
+            group_id=cluster.group_id(group),  # for its name only: nothing is subscribed to
+            enable_auto_commit=False,
+            enable_auto_offset_store=False,
+            isolation_level="read_committed",
+            auto_offset_reset="error",  # a lost position must be heard of
+            queued_max_messages_kbytes=min(max(fetch_max_bytes // 1024, 1), QUEUE_MOST_KB),
+            fetch_max_bytes=fetch_bytes,
+            receive_message_max_bytes=max(2 * fetch_bytes, 100_000_000),  # a message comes whole, whatever its size
+            max_partition_fetch_bytes=max(min(fetch_max_bytes // 8, 4 * 2**20), 2**20),
+            fetch_queue_backoff_ms=10,  # the default of a second would starve the pipeline
+            fetch_wait_max_ms=100,
         )
 
     def add(self, offsets: Mapping[Lane, int]) -> None:
@@ -67,17 +78,13 @@ class Fetcher:
                 found.messages.append(message)
             elif error.code() == KafkaError._AUTO_OFFSET_RESET:
                 found.expired.append(self._lane(message))
-            elif error.fatal():
+            elif error.fatal() or error.code() == KafkaError._FATAL:
                 raise KafkaFailure(explain(error, self.cluster))
-        return found  # other errors are the client's own to mend: brokers that are away, leaders that move
-
-    def is_away(self) -> bool:
-        """Whether the cluster cannot be asked at the moment."""
-        try:
-            self._consumer.list_topics(timeout=METADATA_TIMEOUT_S)
-        except KafkaException:
-            return True
-        return False
+            else:  # the client's own to mend: brokers that are away, leaders that move, rights that are missing
+                self.troubles.hear(error, str(self._lane(message)) if message.topic() else "")
+        if found.messages:
+            self.troubles.over()
+        return found
 
     def partitions(self) -> dict[str, int]:
         """Number of partitions of each topic; KafkaException where the cluster cannot be asked."""
@@ -98,7 +105,8 @@ class Fetcher:
 
     def close(self) -> None:
         """Lets go of the cluster."""
-        self._consumer.close()
+        with suppress(KafkaException):  # there is nothing to mend any more
+            self._consumer.close()
 
 
 def _at(lane: Lane, offset: int = -1001) -> TopicPartition:

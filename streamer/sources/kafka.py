@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic, time
@@ -13,7 +14,7 @@ from confluent_kafka import KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from schemas.packet import Coordinates, Packet
-from streamer.kafka.cluster import Cluster
+from streamer.kafka.cluster import Cluster, explain, open_client
 from streamer.kafka.lane import Lane
 from streamer.kafka.topics import Topics, make_positions, nights
 from streamer.sources.fetcher import Fetcher
@@ -31,7 +32,13 @@ IDLE_S = 0.2
 """Longest wait of a poll that finds nothing [s]."""
 
 REFRESH_S = 20.0
-"""Topics are looked for anew after this time: nights begin, topics are made [s]."""
+"""Topics are looked for anew after this time: nights begin, partitions are added [s]."""
+
+FIRST_LOOK_S = 2.0
+"""While a topic is missing it is looked for after this time, then after twice as long, up to `REFRESH_S` [s]."""
+
+SILENT_S = 5.0
+"""A cluster that did not answer is not asked again for so long [s]: the others' alerts would wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +108,14 @@ class KafkaSource:
         session_timeout_s: float,
         fetch_max_bytes: int,
         gate: Gate,
+        failed: Callable[[str, str], None],
     ) -> None:
-        self._home, self._streams, self._topics, self._gate = home, streams, topics, gate
+        """`failed` takes kind and text of what goes wrong, once each time."""
+        self._home, self._streams, self._topics, self._gate, self._failed = home, streams, topics, gate, failed
         self._membership = Membership(home, group, slot, session_timeout_s, self._gain, self._lose)
         clusters = {stream.cluster.name: stream.cluster for stream in streams}
         self._fetchers = {name: Fetcher(cluster, group, fetch_max_bytes) for name, cluster in clusters.items()}
-        self._admin = AdminClient(home.client())
+        self._admin = open_client(AdminClient, home)
         self._start_at: dict[tuple[str, str], str] = {}
         """Where new partitions of (cluster, topic) begin."""
         self._behind: dict[str, Lane] = {}
@@ -119,9 +128,13 @@ class KafkaSource:
         self._lost: set[Lane] = set()
         self._gained: dict[Lane, int | None] = {}
         """Lanes that were given to us, with their positions, and are not fetched from yet."""
-        self._refreshed = -REFRESH_S
-        self.missing: list[str] = []
-        """What was configured and is not there, or cannot be asked: for people."""
+        self._expired: set[Lane] = set()
+        """Lanes whose position is no more, and whose ends are not known yet."""
+        self._silent_until: dict[str, float] = {}
+        """When a cluster that did not answer may be asked again."""
+        self._missing: list[str] = []
+        """What was configured and is not there, or cannot be asked."""
+        self._look_due, self._look_wait_s = 0.0, FIRST_LOOK_S
 
     @property
     def lanes(self) -> Collection[Lane]:
@@ -143,6 +156,8 @@ class KafkaSource:
         self.keep_alive()
         self._lost.clear()
         self._release_parked()
+        for lane in list(self._expired):
+            self._start_again(lane)
         batch = _Batch(max_alerts)
         until = monotonic() + IDLE_S
         while not batch.is_full and (left := until - monotonic()) > 0:
@@ -173,8 +188,8 @@ class KafkaSource:
 
     def keep_alive(self, timeout_s: float = 0.0) -> None:
         """Takes part in the group's life, and looks for new topics when it is time."""
-        if monotonic() - self._refreshed >= REFRESH_S:
-            self._refresh()
+        if monotonic() >= self._look_due:
+            self._look_for_topics()
         self._membership.poll(timeout_s)
         if self._gained:
             self._begin_gained()
@@ -195,8 +210,7 @@ class KafkaSource:
         if batch.is_full:
             return False
         fetched = fetcher.fetch(min(count, batch.room), timeout_s)
-        for lane in fetched.expired:
-            self._start_again(fetcher, lane)
+        self._expired.update(lane for lane in fetched.expired if lane in self._next)
         for message in fetched.messages:
             packet = self._packet(fetcher.cluster.name, message)
             if packet is not None:
@@ -220,41 +234,55 @@ class KafkaSource:
         if reason is not None:
             self._fetchers[cluster].drop([lane])
             self._parked[lane] = _Parked(at.offset, payload, reason)
-            log.warning("%s waits at offset %d: %s", lane, at.offset, reason)
+            log.info("%s waits at offset %d: %s", lane, at.offset, reason)
             return None
         self._next[lane] = at.offset + 1
         _, published_ms = message.timestamp()
         return Packet(at, payload, time(), published_ms / 1000 if published_ms > 0 else None)
 
     def _release_parked(self) -> None:
+        news: Counter[str] = Counter()
         for lane, parked in list(self._parked.items()):
             reason = self._gate.check(parked.payload)
             if reason is None:
                 del self._parked[lane]
                 self._fetchers[lane.cluster].add({lane: parked.offset})
-                log.warning("%s goes on at offset %d", lane, parked.offset)
+                log.info("%s goes on at offset %d", lane, parked.offset)
             elif reason != parked.reason:
                 self._parked[lane] = parked._replace(reason=reason)
+                news[reason] += 1
+        for reason, count in news.items():
+            log.warning("%d partitions wait: %s", count, reason)
 
-    def _start_again(self, fetcher: Fetcher, lane: Lane) -> None:
-        """Goes on where a lane begins now: what lay between is gone from the topic, and that is said loudly."""
-        if lane not in self._next:
+    def _start_again(self, lane: Lane) -> None:
+        """Goes on where a lane begins now: what lay before is gone from the topic, and that is said loudly."""
+        ends = self._ends(lane)
+        if ends is None:
             return
-        low, high = fetcher.ends(lane)
-        held = self._next[lane]
-        offset = low if held < low else high
-        log.error(
-            "%s: offset %d is no more (the topic holds %d to %d): goes on at %d. Messages between were deleted before "
-            "they were read, or the topic was made anew",
-            lane,
-            held,
-            low,
-            high,
-            offset,
+        (low, high), held = ends, self._next[lane]
+        text = (
+            f"{lane}: offset {held} is no more (the topic holds {low} to {high}): goes on at {low}. Messages between "
+            "were deleted before they were read, or the topic was made anew"
         )
+        log.error("%s", text)
+        self._failed("expired", text)
+        fetcher = self._fetchers[lane.cluster]
         fetcher.drop([lane])
-        self._next[lane] = self._started[lane] = offset
-        fetcher.add({lane: offset})
+        self._next[lane] = self._started[lane] = low
+        fetcher.add({lane: low})
+        self._expired.discard(lane)
+
+    def _ends(self, lane: Lane) -> tuple[int, int] | None:
+        """The first offset of a lane and its end; None where its cluster does not answer now."""
+        if monotonic() < self._silent_until.get(lane.cluster, 0.0):
+            return None
+        fetcher = self._fetchers[lane.cluster]
+        try:
+            return fetcher.ends(lane)
+        except KafkaException as failed:
+            fetcher.troubles.hear(failed.args[0], str(lane))
+            self._silent_until[lane.cluster] = monotonic() + SILENT_S
+            return None
 
     def _gain(self, positions: Mapping[HomePartition, int | None]) -> None:
         """Notes partitions of the group's topics that were given to us."""
@@ -269,27 +297,25 @@ class KafkaSource:
                 lane = self._behind[name]._replace(partition=partition)
                 self._lost.add(lane)
                 self._fetchers[lane.cluster].drop([lane])
+                self._expired.discard(lane)
                 for known in (self._gained, self._next, self._started, self._parked):
                     known.pop(lane, None)
 
     def _begin_gained(self) -> None:
         """Fetches from lanes that were given to us; one whose cluster is away stays for the next time."""
         for lane, position in list(self._gained.items()):
-            fetcher = self._fetchers[lane.cluster]
             if position is None:
-                try:
-                    low, high = fetcher.ends(lane)
-                except KafkaException:
+                ends = self._ends(lane)
+                if ends is None:
                     continue
-                position = low if self._start_at[lane.cluster, lane.topic] == "earliest" else high
+                position = ends[0] if self._start_at[lane.cluster, lane.topic] == "earliest" else ends[1]
                 self._started[lane] = position
             self._next[lane] = position
-            fetcher.add({lane: position})
+            self._fetchers[lane.cluster].add({lane: position})
             del self._gained[lane]
 
-    def _refresh(self) -> None:
+    def _look_for_topics(self) -> None:
         """Subscribes to the topics that are there now; what is missing is waited for, and said once."""
-        self._refreshed = monotonic()
         today = datetime.now(UTC).date()
         missing: list[str] = []
         wanted: set[str] = set()
@@ -297,32 +323,40 @@ class KafkaSource:
             name = stream.cluster.name
             try:
                 there = self._fetchers[name].partitions()
-            except KafkaException:
-                missing.append(f"the cluster {name} ({stream.cluster.bootstrap}) does not answer")
-                wanted |= {stand_in for stand_in, lane in self._behind.items() if lane.cluster == name}
-                continue
+            except KafkaException as failed:
+                missing.append(explain(failed.args[0], stream.cluster))
+                there = {}
             for pattern in stream.topics:
-                found = [
-                    topic for topic in nights(pattern, today, stream.nights_back, stream.nights_ahead) if topic in there
-                ]
-                if not found:
-                    missing.append(f"there is no topic {pattern} on the cluster {name}")
-                for topic in found:
-                    self._start_at[name, topic] = stream.start_at
-                    wanted.add(self._stand_in_made(Lane(name, topic, 0), there[topic]))
+                window = nights(pattern, today, stream.nights_back, stream.nights_ahead)
+                if there and not there.keys() & set(window):
+                    missing.append(f"{stream.cluster} has no topic {pattern}")
+                for topic in window:
+                    lane = Lane(name, topic, 0)
+                    if topic in there and self._is_stood_for(lane, there[topic], missing):
+                        self._start_at[name, topic] = stream.start_at
+                    if self._stand_in(lane) in self._behind:  # a known one stays, whatever the cluster says today
+                        wanted.add(self._stand_in(lane))
         for text in missing:
-            if text not in self.missing:
+            if text not in self._missing:
                 log.warning("%s: waiting for it", text)
-        self.missing = missing
+                self._failed("missing", text)
+        self._missing = missing
+        self._look_wait_s = min(2 * self._look_wait_s, REFRESH_S) if missing else FIRST_LOOK_S
+        self._look_due = monotonic() + (self._look_wait_s if missing else REFRESH_S)
         self._membership.subscribe(wanted)
 
-    def _stand_in_made(self, lane: Lane, partitions: int) -> str:
-        """The topic of the home cluster that stands for another cluster's, made with as many partitions."""
+    def _is_stood_for(self, lane: Lane, partitions: int, missing: list[str]) -> bool:
+        """Whether a topic of the home cluster stands for the lane's, made with as many partitions where it must be."""
         name = self._stand_in(lane)
         if lane.cluster != self._home.name:
-            make_positions(self._admin, name, partitions)
+            try:
+                make_positions(self._admin, name, partitions)
+            except (KafkaException, TimeoutError) as failed:
+                why = explain(failed.args[0], self._home) if failed.args else f"{self._home} did not answer"
+                missing.append(f"the topic {name}, for positions, cannot be made: {why}")
+                return False
         self._behind[name] = lane
-        return name
+        return True
 
     def _stand_in(self, lane: Lane) -> str:
         return lane.topic if lane.cluster == self._home.name else self._topics.positions(lane.cluster, lane.topic)

@@ -1,0 +1,17 @@
+"""A worker's place in its deployment, of which there is one."""
+
+from __future__ import annotations
+
+from streamer.errors import UserError
+
+
+class SlotTaken(UserError):  # noqa: N818  (a reason to stop, nobody's error)
+    """Another worker has this one's slot."""
+
+
+def slot_taken(slot: str) -> SlotTaken:
+    """What the worker says that had the slot first: whoever comes later keeps it."""
+    return SlotTaken(
+        f"another worker has begun to run as {slot}, and keeps that place: every host of a deployment needs a name of "
+        "its own (`host:` in the configuration), and one `streamer run`"
+    )
