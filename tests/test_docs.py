@@ -7,9 +7,13 @@ import re
 from pathlib import Path
 
 import pytest
+import typer
+from typer.core import TyperGroup
 
 from scripts.docs_hooks import FENCE, draw, read
 from scripts.docs_pages import DOCS, pages
+from streamer.cli import app
+from streamer.commands.check_config import check_config
 
 
 @pytest.mark.parametrize("name", sorted(pages()))
@@ -66,3 +70,41 @@ def test_a_model_version_is_found_however_it_is_written(text: str) -> None:
 def test_public_pages_name_no_path_of_a_machine() -> None:
     for page in PUBLIC_PAGES:
         assert not re.search(r"/(work|root|home)/", page.read_text(encoding="utf-8")), page
+
+
+def blocks(language: str) -> list[tuple[str, str]]:
+    """(page, text) of each fenced block in a language."""
+    fence = re.compile(rf"^```{language}\n(.*?)^```", re.DOTALL | re.MULTILINE)
+    return [(page.name, text) for page in PUBLIC_PAGES for text in fence.findall(page.read_text(encoding="utf-8"))]
+
+
+def command_lines() -> list[tuple[str, str]]:
+    """(page, line) of each command of ours that a console block shows, with or without a prompt."""
+    line = re.compile(r"^(?:\$ )?(streamer .*?)(?: +#.*| \| .*)?$", re.MULTILINE)
+    return [(page, found) for page, text in blocks("console") for found in line.findall(text)]
+
+
+@pytest.mark.parametrize(("page", "line"), command_lines())
+def test_a_command_line_of_the_docs_exists_with_its_options(page: str, line: str) -> None:
+    command = typer.main.get_command(app)
+    words = line.split()[1:]
+    while isinstance(command, TyperGroup) and words and words[0] != "[OPTIONS]":
+        assert words[0] in command.commands, page
+        command = command.commands[words.pop(0)]
+    known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+    assert {word for word in words if word.startswith("--")} <= known, page
+
+
+@pytest.mark.parametrize(("page", "text"), blocks("yaml"))
+def test_a_configuration_of_the_docs_is_accepted(
+    page: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in re.findall(r"_file: ([\w.-]+)", text):
+        (tmp_path / name).write_text("secret")
+        (tmp_path / name).chmod(0o600)
+    for name in re.findall(r"_env: (\w+)", text):
+        monkeypatch.setenv(name, "secret")
+    file = tmp_path / "streamer.yaml"
+    file.write_text(text, encoding="utf-8")
+    verdict, code = check_config(file)
+    assert code == 0, f"{page}: {verdict}"
