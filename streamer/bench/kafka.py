@@ -295,7 +295,7 @@ def _bounded_by(start: Moment, end: Moment, workers: int) -> str:
     used = sum(cores.values())
     stage = "streamer_stage_seconds_sum:"
     spent = {name: value for name, value in (end.workers - start.workers).items() if name.startswith(stage)}
-    busy = sum(spent.values()) / ((end.unix_s - start.unix_s) * workers)
+    busy = min(sum(spent.values()) / ((end.unix_s - start.unix_s) * workers), 1.0)  # a batch is counted at its end
     longest = max(spent, key=lambda name: spent[name], default="").removeprefix(stage)
     if used >= BUSY * there:
         return f"CPU: {used:.2f} of {there} cores used ({shares}); workers {busy:.0%} busy, most of it in {longest}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from streamer.bench.deployment import StoreKind
@@ -30,15 +31,15 @@ def run_bench_kafka(
         print(json.dumps(report))
         return
     cases = report["cases"]
-    table = _table(f"A backlog drains: Kafka to Kafka, with {store}", [_title(case) for case in cases])
+    table = _table(f"A backlog drains, with {store}; times of one alert", [_title(case) for case in cases])
 
     def row(title: str, cell: Cell, **style: Any) -> None:
-        table.add_row(title, *map(cell, cases), **style)
+        table.add_row(escape(title), *map(cell, cases), **style)
 
     row("alerts, each scored once", lambda case: f"{case['alerts']:,}")
     row("alerts/s", lambda case: f"{case['alerts_per_s']:,.0f}", style="bold", end_section=True)
     _add_costs(row, cases[0])
-    row("memory of a worker [MB], start", lambda case: _join(case["rss_mb"]["start"]))
+    row("memory [MB], start", lambda case: _join(case["rss_mb"]["start"]))
     row("half-way", lambda case: _join(case["rss_mb"]["middle"]))
     row("end", lambda case: _join(case["rss_mb"]["end"]))
     console = Console()
@@ -65,10 +66,10 @@ def run_bench_latency(
     if as_json:
         print(json.dumps(report))
         return
-    table = _table(f"From an alert's publishing to its score, with {store}", [f"{workers} workers"])
+    table = _table(f"From publishing to score, with {store}", [_workers(workers)])
 
     def row(title: str, cell: Cell, **style: Any) -> None:
-        table.add_row(title, cell(report), **style)
+        table.add_row(escape(title), cell(report), **style)
 
     row("alerts, each scored once", lambda case: f"{case['alerts']:,}")
     row("sent [1/s]", lambda case: f"{case['sent_per_s']:,.1f} of {rate_per_s:,.1f}")
@@ -95,9 +96,9 @@ def _measured(measure: Callable[[Callable[[str], None]], dict[str, Any]]) -> dic
 def _add_costs(row: Callable[..., None], first: dict[str, Any]) -> None:
     row("alerts in a batch", lambda case: f"{case['batch_alerts']:,.0f}")
     for stage in first["stage_ms"]:
-        row(f"{stage} [ms an alert]", lambda case, stage=stage: f"{case['stage_ms'].get(stage, 0.0):.3f}")
+        row(f"{stage} [ms]", lambda case, stage=stage: f"{case['stage_ms'].get(stage, 0.0):.3f}")
     for name in first["cpu_ms"]:
-        row(f"CPU of {name} [ms an alert]", lambda case, name=name: f"{case['cpu_ms'].get(name, 0.0):.3f}")
+        row(f"CPU, {name} [ms]", lambda case, name=name: f"{case['cpu_ms'].get(name, 0.0):.3f}")
     row("cores used", lambda case: f"{case['cores_used']:.2f}", end_section=True)
 
 
@@ -116,8 +117,11 @@ def _table(title: str, columns: list[str]) -> Table:
 
 
 def _title(case: dict[str, Any]) -> str:
-    workers = "1 worker" if case["workers"] == 1 else f"{case['workers']} workers"
-    return f"{workers}, {'filled' if case['filled'] else 'empty'} store"
+    return f"{_workers(case['workers'])}, {'filled' if case['filled'] else 'empty'} store"
+
+
+def _workers(count: int) -> str:
+    return "1 worker" if count == 1 else f"{count} workers"
 
 
 def _join(values: list[float]) -> str:
