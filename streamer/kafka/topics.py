@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from time import monotonic
 from typing import Any, Literal
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
@@ -140,6 +141,8 @@ def nights(pattern: str, today: date, back: int, ahead: int) -> list[str]:
 
 def show(cluster: Cluster, plans: Mapping[str, TopicPlan | None]) -> list[TopicState]:
     """How the named topics are, beside their plans where they have one; KafkaFailure where that cannot be asked."""
+    if not plans:
+        return []
     known = reach(cluster, ANSWER_TIMEOUT_S).topics
     there = {name: len(known[name].partitions) for name in plans if name in known and known[name].error is None}
     admin = AdminClient(cluster.client())
@@ -162,14 +165,22 @@ def create(cluster: Cluster, topics: Topics, replication: int) -> list[TopicStat
     `replication` is the number of copies, on as many brokers. KafkaFailure where a topic cannot be made.
     """
     plans = topics.plans()
-    states = show(cluster, plans)
-    missing = [state.name for state in states if state.state == "missing"]
-    made = make(cluster, {name: plans[name] for name in missing}, replication)
-    return [made.get(state.name, state) for state in states]
+    states = {state.name: state for state in show(cluster, plans)}
+    until = monotonic() + ANSWER_TIMEOUT_S
+    while missing := {name: plans[name] for name, state in states.items() if state.state == "missing"}:
+        made = make(cluster, missing, replication)
+        states |= made
+        # What somebody else has made just now may not be known to every broker yet.
+        states |= {
+            state.name: state for state in show(cluster, {n: plan for n, plan in missing.items() if n not in made})
+        }
+        if monotonic() > until:
+            raise KafkaFailure(f"{cluster} does not show topics that are being made: try again")
+    return list(states.values())
 
 
 def make(cluster: Cluster, plans: Mapping[str, TopicPlan], replication: int) -> dict[str, TopicState]:
-    """Makes topics, by full name; one that somebody made meanwhile counts as made. KafkaFailure where it cannot be."""
+    """Makes topics, by full name; gives those that nobody else made meanwhile. KafkaFailure where one cannot be."""
     if not plans:
         return {}
     wanted = [
@@ -181,11 +192,12 @@ def make(cluster: Cluster, plans: Mapping[str, TopicPlan], replication: int) -> 
     made: dict[str, TopicState] = {}
     for name, plan in plans.items():
         try:
-            _is_done(futures[name], KafkaError.TOPIC_ALREADY_EXISTS)
+            is_made = _is_done(futures[name], KafkaError.TOPIC_ALREADY_EXISTS)
         except KafkaException as failed:
             raise KafkaFailure(f"the topic {name} cannot be made: {explain(failed.args[0], cluster)}") from None
-        retention_ms = None if plan.retention_d is None else plan.retention_d * MS_PER_DAY
-        made[name] = TopicState(name, "made", plan.partitions, 0, retention_ms)
+        if is_made:
+            retention_ms = None if plan.retention_d is None else plan.retention_d * MS_PER_DAY
+            made[name] = TopicState(name, "made", plan.partitions, 0, retention_ms)
     return made
 
 
