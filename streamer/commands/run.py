@@ -14,11 +14,9 @@ from pathlib import Path
 from threading import Thread
 
 from streamer.errors import ConfigurationError, UserError
-from streamer.factory.worker import Stopped, open_worker, slot_name
-from streamer.kafka.slot import SlotTaken
+from streamer.kafka.slot import SlotTaken, host_name, slot_name
 from streamer.settings import Settings
 from streamer.supervisor import LIFELINE, Ended, Supervisor, worker_command
-from streamer.worker import TooManyDeadLetters
 
 log = logging.getLogger("streamer")
 
@@ -51,12 +49,14 @@ def check_service(settings: Settings, workers: int) -> None:
 
 def run_worker(settings: Settings, index: int) -> int:
     """Works as one of the service's processes until SIGTERM; the exit code says why it ended."""
-    slot = slot_name(settings, index)
-    log_to_stderr(slot)
+    log_to_stderr(slot_name(settings.host, index))
     _end_with_supervisor()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor gets it too, and tells us
     stops: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, frame: stops.append(number))
+    from streamer.factory.worker import Stopped, open_worker  # here: the supervisor needs none of these 200 MB
+    from streamer.worker import TooManyDeadLetters
+
     try:
         with open_worker(settings, index, lambda: bool(stops)) as worker:
             worker.run(lambda: bool(stops))
@@ -87,7 +87,7 @@ def log_to_stderr(name: str) -> None:
 @contextmanager
 def _only_one(settings: Settings) -> Iterator[None]:
     """Holds this host's place in the deployment; SlotTaken where another service of this machine has it."""
-    place = slot_name(settings, 0).rpartition("-")[0]
+    place = host_name(settings.host)
     file = Path(tempfile.gettempdir()) / f"transient-streamer-{settings.deployment}-{place}.lock"
     advice = "stop it, or give this one a `host:` or a `deployment:` of its own"
     try:

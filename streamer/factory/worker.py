@@ -22,6 +22,7 @@ from streamer.factory.pipeline import build_pipeline, load_classifier
 from streamer.health import Health, HealthServer, metrics_url
 from streamer.kafka.cluster import Cluster, Unreachable, reach
 from streamer.kafka.registry_api import RegistryError
+from streamer.kafka.slot import host_name, slot_name
 from streamer.kafka.topics import Topics, create
 from streamer.metrics import WorkerMetrics
 from streamer.settings import Settings
@@ -60,25 +61,20 @@ class Stopped(UserError):  # noqa: N818  (no error: the caller asked for it)
     """The worker was told to stop before it could begin."""
 
 
-def slot_name(settings: Settings, index: int) -> str:
-    """The worker's name within its deployment, the same after every restart."""
-    return f"{settings.host or socket.gethostname()}-{index}"
-
-
 @contextmanager
 def open_worker(settings: Settings, index: int, is_stopping: Callable[[], bool]) -> Iterator[Worker]:
     """A worker, warm and connected; what is away is waited for, while its health says so.
 
     ConfigurationError where the settings ask for what cannot be had; another UserError where a new start may help.
     """
-    slot = slot_name(settings, index)
+    slot = slot_name(settings.host, index)
     with ExitStack() as stack:
         classifier = load_classifier(settings)
         address, port = settings.metrics.address, settings.metrics.port + index
         metrics = WorkerMetrics(
             deployment=settings.deployment,
             slot=slot,
-            host=settings.host or socket.gethostname(),
+            host=host_name(settings.host),
             software=version(SOFTWARE),
             model=classifier.name,
             model_version=classifier.version,

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+import socket
+
 from streamer.errors import UserError
+
+
+def host_name(configured: str | None) -> str:
+    """The host's name within the deployment: the configured one, or the machine's."""
+    return configured or socket.gethostname()
+
+
+def slot_name(configured_host: str | None, index: int) -> str:
+    """A worker's name within its deployment, the same after every restart."""
+    return f"{host_name(configured_host)}-{index}"
 
 
 class SlotTaken(UserError):  # noqa: N818  (a reason to stop, nobody's error)
