@@ -23,7 +23,6 @@ from tests import made_up
 from tests.contracts.object_store import (
     OBJECTS,
     STAMPS,
-    SharedStoreContract,
     add_rows,
     fail,
     message,
@@ -34,6 +33,7 @@ from tests.contracts.object_store import (
     state,
     stored_rows,
 )
+from tests.contracts.shared_object_store import SharedStoreContract
 from tests.services.proxy import Proxy
 from tests.services.refusing_mongodb import refusing_mongodb
 
