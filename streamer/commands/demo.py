@@ -22,7 +22,7 @@ from schemas.packet import Packet
 from schemas.scored import ScoredBatch
 from streamer.commands.replay import PREPARING, print_summary
 from streamer.errors import UserError
-from streamer.factory.pipeline import STATE_FOLDER, open_replay, open_store_for_reading
+from streamer.factory.replay import STATE_FOLDER, open_replay, open_store_for_reading
 from streamer.pictures import draw_night
 from streamer.replay import ReplayReport, replay
 from streamer.results import Results

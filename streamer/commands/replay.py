@@ -17,7 +17,7 @@ from schemas.surveys.identity import survey_of_object_id
 from schemas.taxonomy import CLASSES
 from streamer.commands.sources import open_sources
 from streamer.errors import UserError
-from streamer.factory.pipeline import open_replay, result_paths
+from streamer.factory.replay import open_replay, result_paths
 from streamer.replay import ReplayReport, replay
 from streamer.settings import Settings
 from streamer.state.store import ObjectStore

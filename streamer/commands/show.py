@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from streamer.errors import UserError
-from streamer.factory.pipeline import STATE_FOLDER, open_store_for_reading
+from streamer.factory.replay import STATE_FOLDER, open_store_for_reading
 from streamer.pictures import draw_alert
 from streamer.results import Results
 

@@ -1,21 +1,17 @@
-"""The pipeline, and a replay around it."""
+"""The pipeline, its classifier and its selections."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from time import time
 
 from classifiers import BundleError, load_bundle
 from classifiers.prior import PriorWeighedClassifier
-from schemas.assembling import warm_up as warm_up_assembling
 from schemas.prediction import Classifier
-from schemas.projection import warm_up as warm_up_decoder
 from schemas.surveys.identity import SURVEYS
 from schemas.surveys.lsst import LsstSchemas
 from streamer.errors import ConfigurationError
-from streamer.factory.clusters import BYTES_PER_MB
 from streamer.pipeline import Pipeline
 from streamer.processors.assemble import Assemble
 from streamer.processors.classify import Classify
@@ -26,51 +22,7 @@ from streamer.processors.selection_model import LightgbmScore
 from streamer.settings import Settings
 from streamer.settings.models import Selection as SelectionModel
 from streamer.sinks.base import DeadLetterSink, Sink
-from streamer.sinks.dead_letters import LETTERS_FOLDER, AvroDeadLetterSink
-from streamer.sinks.lance import TABLE, LanceSink
-from streamer.sinks.parquet import PARTS_FOLDER, SCORES_FILE, ParquetSink
-from streamer.state.sqlite import SqliteObjectStore
-from streamer.state.sqlite_reading import SqliteObjectReader
-from streamer.state.store import ObjectReader, ObjectStore
-
-STATE_FOLDER = "state"
-"""Where a results folder keeps the replay's object store."""
-
-
-@contextmanager
-def open_replay(
-    settings: Settings, out: Path, schemas: Path | None = None, more_sinks: Sequence[Sink] = ()
-) -> Iterator[Pipeline]:
-    """The pipeline over a results folder, made or continued, compiled and warm; closes store and sinks at the end.
-
-    StoreError or SinkError where the folder cannot be written or is in use by another process, ConfigurationError where
-    the settings ask for what cannot be had: each is a UserError.
-    """
-    with ExitStack() as stack:
-        cutouts_max_bytes = settings.state.cutouts_max_mb * BYTES_PER_MB
-        store = stack.enter_context(SqliteObjectStore(out / STATE_FOLDER, cutouts_max_bytes))
-        own: list[Sink] = [ParquetSink(out), LanceSink(out)]
-        sinks = [*own, *more_sinks]
-        for sink in sinks:
-            stack.callback(sink.close)
-        dead_letters = AvroDeadLetterSink(out)
-        stack.callback(dead_letters.close)
-        warm_up_decoder()
-        warm_up_assembling()
-        yield build_pipeline(settings, store, sinks, dead_letters, LsstSchemas(schemas))
-
-
-def result_paths(out: Path) -> list[Path]:
-    """What a replay itself writes below a results folder: never a source of packets."""
-    return [out / name for name in (STATE_FOLDER, SCORES_FILE, PARTS_FOLDER, f"{TABLE}.lance", LETTERS_FOLDER)]
-
-
-def open_store_for_reading(out: Path) -> ObjectReader:
-    """What a replay keeps in a results folder, to be looked at; UserError where there is nothing, or it is unreadable.
-
-    A replay may be writing it meanwhile.
-    """
-    return SqliteObjectReader(out / STATE_FOLDER)
+from streamer.state.store import ObjectStore
 
 
 def build_pipeline(

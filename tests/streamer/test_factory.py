@@ -8,7 +8,7 @@ import pytest
 
 from schemas.surveys.identity import SURVEYS
 from streamer.factory.clusters import BYTES_PER_MB
-from streamer.factory.pipeline import STATE_FOLDER, open_replay, open_store_for_reading
+from streamer.factory.replay import STATE_FOLDER, open_replay, open_store_for_reading
 from streamer.settings import Settings
 from streamer.settings.models import StateSettings
 from streamer.sinks.base import SinkError

@@ -11,7 +11,7 @@ import pytest
 from schemas.scored import ScoredBatch
 from schemas.taxonomy import CLASSES
 from streamer.errors import UserError
-from streamer.factory.pipeline import STATE_FOLDER, open_store_for_reading
+from streamer.factory.replay import STATE_FOLDER, open_store_for_reading
 from streamer.results import MIN_DETECTIONS, Results
 from streamer.sinks.parquet import PARTS_FOLDER, SCORES_FILE, ParquetSink
 from streamer.state.sqlite import SqliteObjectStore

@@ -9,7 +9,7 @@ import pytest
 
 from streamer.commands.show import run_show
 from streamer.errors import UserError
-from streamer.factory.pipeline import STATE_FOLDER, open_replay
+from streamer.factory.replay import STATE_FOLDER, open_replay
 from streamer.settings import Settings
 from streamer.sinks.parquet import SCORES_FILE
 from tests.fakes import night, packets
