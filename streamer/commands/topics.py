@@ -77,5 +77,5 @@ def _print(found: Mapping[str, Sequence[TopicState]], as_json: bool) -> None:
 def _kept(state: TopicState) -> str:
     """How long messages are kept, for people."""
     if state.retention_ms is None:
-        return "by key"
+        return "by key" if state.cleanup else ""
     return "for ever" if state.retention_ms < 0 else f"{state.retention_ms / MS_PER_DAY:g} d"

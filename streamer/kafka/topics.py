@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from time import monotonic
 from typing import Any, Literal
@@ -122,8 +122,10 @@ class TopicState:
     partitions: int = 0
     messages: int = 0
     """Offsets from the first that is kept to the end: marks of transactions count, compacted messages too."""
+    cleanup: str = ""
+    """Kafka's policy, `delete` or `compact`; '' where it was not asked: a survey's users need not have the right."""
     retention_ms: int | None = None
-    """How long messages are kept [ms]; None: the last one of each key; -1: all, for ever."""
+    """How long messages are kept [ms], -1 for ever; None where the policy does not delete."""
     differences: tuple[str, ...] = ()
     """What is not as it must be, each `what: is, expected`."""
 
@@ -147,16 +149,20 @@ def show(cluster: Cluster, plans: Mapping[str, TopicPlan | None]) -> list[TopicS
     there = {name: len(known[name].partitions) for name in plans if name in known and known[name].error is None}
     admin = AdminClient(cluster.client())
     try:
-        configs = _configs(admin, there)
+        configs = _configs(admin, [name for name in there if plans[name] is not None])
     except KafkaException as failed:
         raise KafkaFailure(explain(failed.args[0], cluster)) from None
     messages = _messages(cluster, there)
-    return [
-        _state(name, plan, there[name], configs[name], messages[name], cluster.message_max_bytes)
-        if name in there
-        else TopicState(name, "missing")
-        for name, plan in plans.items()
-    ]
+    states = []
+    for name, plan in plans.items():
+        if name not in there:
+            states.append(TopicState(name, "missing"))
+        elif plan is None:
+            states.append(TopicState(name, "there", there[name], messages[name]))
+        else:
+            beside = _beside_plan(name, plan, there[name], configs[name], messages[name], cluster.message_max_bytes)
+            states.append(beside)
+    return states
 
 
 def create(cluster: Cluster, topics: Topics, replication: int) -> list[TopicState]:
@@ -188,7 +194,7 @@ def make(cluster: Cluster, plans: Mapping[str, TopicPlan], replication: int) -> 
         for name, plan in plans.items()
     ]
     admin = AdminClient(cluster.client())  # must outlive its answers
-    futures = admin.create_topics(wanted, operation_timeout=ANSWER_TIMEOUT_S)
+    futures = admin.create_topics(wanted, operation_timeout=ANSWER_TIMEOUT_S, request_timeout=2 * ANSWER_TIMEOUT_S)
     made: dict[str, TopicState] = {}
     for name, plan in plans.items():
         try:
@@ -196,8 +202,8 @@ def make(cluster: Cluster, plans: Mapping[str, TopicPlan], replication: int) -> 
         except KafkaException as failed:
             raise KafkaFailure(f"the topic {name} cannot be made: {explain(failed.args[0], cluster)}") from None
         if is_made:
-            retention_ms = None if plan.retention_d is None else plan.retention_d * MS_PER_DAY
-            made[name] = TopicState(name, "made", plan.partitions, 0, retention_ms)
+            config = plan.config(cluster.message_max_bytes)
+            made[name] = TopicState(name, "made", plan.partitions, 0, *_kept(config))
     return made
 
 
@@ -206,17 +212,19 @@ def make_positions(admin: AdminClient, name: str, partitions: int) -> None:
 
     `admin` is one of the home cluster. KafkaException where it cannot be done.
     """
-    if _is_done(admin.create_topics([NewTopic(name, partitions)])[name], KafkaError.TOPIC_ALREADY_EXISTS):
+    made = admin.create_topics([NewTopic(name, partitions)], request_timeout=ANSWER_TIMEOUT_S)
+    if _is_done(made[name], KafkaError.TOPIC_ALREADY_EXISTS):
         return
     known = admin.list_topics(name, timeout=ANSWER_TIMEOUT_S).topics[name]
     if len(known.partitions) < partitions:
-        _is_done(admin.create_partitions([NewPartitions(name, partitions)])[name], KafkaError.INVALID_PARTITIONS)
+        more = admin.create_partitions([NewPartitions(name, partitions)], request_timeout=ANSWER_TIMEOUT_S)
+        _is_done(more[name], KafkaError.INVALID_PARTITIONS)
 
 
 def _is_done(future: Future[Any], faster: int) -> bool:
     """True when the cluster has done it; False with the error `faster`: somebody was. KafkaException otherwise."""
     try:
-        future.result(2 * ANSWER_TIMEOUT_S)
+        future.result()
     except KafkaException as failed:
         if failed.args[0].code() != faster:
             raise
@@ -224,14 +232,14 @@ def _is_done(future: Future[Any], faster: int) -> bool:
     return True
 
 
-def _configs(admin: AdminClient, names: Mapping[str, int]) -> dict[str, dict[str, str]]:
+def _configs(admin: AdminClient, names: Sequence[str]) -> dict[str, dict[str, str]]:
     """The properties of topics; KafkaException where they cannot be asked."""
     if not names:
         return {}
-    asked = admin.describe_configs([ConfigResource(ResourceType.TOPIC, name) for name in names])
+    wanted = [ConfigResource(ResourceType.TOPIC, name) for name in names]
     return {
-        resource.name: {key: entry.value for key, entry in future.result(ANSWER_TIMEOUT_S).items()}
-        for resource, future in asked.items()
+        resource.name: {key: entry.value for key, entry in future.result().items()}
+        for resource, future in admin.describe_configs(wanted, request_timeout=ANSWER_TIMEOUT_S).items()
     }
 
 
@@ -249,15 +257,18 @@ def _messages(cluster: Cluster, partitions: Mapping[str, int]) -> dict[str, int]
     return counts
 
 
-def _state(
-    name: str, plan: TopicPlan | None, partitions: int, config: Mapping[str, str], messages: int, message_max_bytes: int
+def _beside_plan(
+    name: str, plan: TopicPlan, partitions: int, config: Mapping[str, str], messages: int, message_max_bytes: int
 ) -> TopicState:
-    wanted = {} if plan is None else plan.config(message_max_bytes)
-    differences = [
-        f"{key}: {config.get(key)}, expected {value}" for key, value in wanted.items() if config.get(key) != value
-    ]
-    if plan is not None and partitions != plan.partitions:
+    wanted = plan.config(message_max_bytes)
+    differences = [f"{key}: {config[key]}, expected {value}" for key, value in wanted.items() if config[key] != value]
+    if partitions != plan.partitions:
         differences.insert(0, f"partitions: {partitions}, expected {plan.partitions}")
-    retention_ms = None if config["cleanup.policy"] == "compact" else int(config["retention.ms"])
-    state = TopicState(name, "there", partitions, messages, retention_ms)
-    return replace(state, state="differs", differences=tuple(differences)) if differences else state
+    state: Literal["there", "differs"] = "differs" if differences else "there"
+    return TopicState(name, state, partitions, messages, *_kept(config), differences=tuple(differences))
+
+
+def _kept(config: Mapping[str, str]) -> tuple[str, int | None]:
+    """The policy of a topic's properties, and the retention [ms] where it deletes."""
+    policy = config["cleanup.policy"]
+    return policy, int(config["retention.ms"]) if "delete" in policy else None
