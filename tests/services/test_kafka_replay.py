@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -10,11 +11,13 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from scripts.services import KafkaServer
 from streamer.commands.replay import run_replay
 from streamer.errors import UserError
-from streamer.kafka.cluster import Cluster, KafkaFailure
+from streamer.kafka.cluster import Cluster, KafkaFailure, Unreachable
 from streamer.settings import Settings
 from streamer.simulate.night import simulate_night
+from streamer.sources import kafka_topic
 from streamer.sources.kafka_topic import KafkaTopicSource
 from tests.services.fixtures import Kafka
 from tests.services.running import json_line, streamer, unique, until
@@ -109,6 +112,20 @@ def _delete_before(kafka: Kafka, topic: str, offset: int) -> None:
     place = TopicPartition(topic, 0, offset)
     admin = AdminClient(kafka.client)  # must outlive its answers
     admin.delete_records([place])[place].result(30)
+
+
+def test_a_cluster_that_goes_away_for_long_ends_the_replay_in_one_line(
+    start_kafka: Callable[..., KafkaServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka_topic, "PATIENCE_S", 2.0)
+    server = start_kafka()
+    kafka = Kafka(server.client())
+    topic = kafka.topic("replay")
+    kafka.produce(topic, [(None, b"1")])
+    with KafkaTopicSource(cluster_of(kafka), topic) as source:
+        server.stop()
+        with pytest.raises(Unreachable, match=r"went away: when it is back, the same command goes on$"):
+            list(source)
 
 
 def test_a_replay_scores_topics_and_files_and_leaves_no_group_behind(
