@@ -222,14 +222,14 @@ class StateSettings(Section):
         description="How long mongodb knows which message brought an alert. Keep it above the retention of the topics.",
     )
     alerts_days: Whole = setting(
-        365,
+        365, unit="d", ge=1, le=36_500, description="How long mongodb keeps the metadata of an alert."
+    )
+    light_curves_days: Whole = setting(
+        730,
         unit="d",
         ge=1,
         le=36_500,
-        description="How long mongodb keeps the metadata of an alert and its last score.",
-    )
-    light_curves_days: Whole = setting(
-        730, unit="d", ge=1, le=36_500, description="How long mongodb keeps rows of light curves after they were added."
+        description="How long mongodb keeps an object, its light curve and last score, after it was last added to.",
     )
 
 

@@ -79,10 +79,10 @@ class MongodbObjectStore(MongodbQueries):
         changes = self._changes
         try:
             self._give_back(list(self._undone))
-            for survey, writes in changes.writes.items():
-                writes.send(self._database, survey)
-                if writes.spectra:
-                    self._no_spectra_until[survey] = 0.0
+            self._database.side_by_side(
+                [call for survey, writes in changes.writes.items() for call in writes.calls(self._database, survey)]
+            )
+            self._no_spectra_until |= {survey: 0.0 for survey, writes in changes.writes.items() if writes.spectra}
             self._compact()
         except BaseException:
             self.rollback()

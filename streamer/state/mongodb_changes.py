@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from pymongo import UpdateOne
@@ -43,19 +44,19 @@ class Writes:
         self.spectra |= other.spectra
         self.cutouts = other.cutouts | self.cutouts
 
-    def send(self, database: MongodbDatabase, survey: str) -> None:
-        """Writes all in one round trip a collection; again, it changes nothing."""
+    def calls(self, database: MongodbDatabase, survey: str) -> Iterator[Callable[[], object]]:
+        """What writes all: one round trip a collection, in any order; again, it changes nothing."""
         now = datetime.now(UTC)
-        database.apply(f"objects_{survey}", list(self._of_objects(now)))
-        database.apply(
-            f"alerts_{survey}",
-            [
-                UpdateOne({"_id": alert_id}, {"$max": {"a": alert}, "$setOnInsert": {WRITTEN: now}}, upsert=True)
-                for alert_id, alert in self.alerts
-            ],
-        )
+        alerts = [
+            UpdateOne({"_id": alert_id}, {"$max": {"a": alert}, "$setOnInsert": {WRITTEN: now}}, upsert=True)
+            for alert_id, alert in self.alerts
+        ]
+        for name, changes in (("objects", list(self._of_objects(now))), ("alerts", alerts)):
+            yield partial(database.apply, f"{name}_{survey}", changes)
         for name, documents in (("spectra", self.spectra), ("cutouts", self.cutouts)):
-            database.insert_absent(f"{name}_{survey}", [one | {WRITTEN: now} for one in documents.values()])
+            yield partial(
+                database.insert_absent, f"{name}_{survey}", [one | {WRITTEN: now} for one in documents.values()]
+            )
 
     def _of_objects(self, now: datetime) -> Iterator[UpdateOne]:
         for object_id in self.rows.keys() | self.scores.keys():

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,9 @@ WRITTEN = "x"
 
 DAY_S = 86_400
 """[s]"""
+
+SIDE_BY_SIDE = 4
+"""Connections for what needs no order: a batch of both surveys writes six collections, and a server has some cores."""
 
 BUSY_TRIES = 5
 """Two workers that insert one document at once: the server refuses one of them, which then finds it there."""
@@ -83,11 +87,13 @@ class MongodbDatabase:
             )
         except (PyMongoError, ValueError) as error:
             raise StoreError(f"the address of the {self.name} cannot be used: {_line(error)}") from None
+        self._threads = ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="mongodb")
         # whatever the address asks for: who claims an alert must see the claims of others
         self._database = self._client.get_database(database, read_preference=ReadPreference.PRIMARY)
 
     def close(self) -> None:
         """Lets go of the connections; a second time does nothing."""
+        self._threads.shutdown()
         self._client.close()
 
     def drop(self) -> None:
@@ -177,6 +183,13 @@ class MongodbDatabase:
         raise StoreAway(
             f"the {self.name} refused {len(left)} changes to {name} {BUSY_TRIES} times: others make them too"
         )
+
+    def side_by_side(self, calls: Sequence[Callable[[], object]]) -> None:
+        """Makes calls that need no order at once, and waits for all; then the first failure is raised."""
+        answers = [self._threads.submit(call) for call in calls]
+        wait(answers)
+        for answer in answers:
+            answer.result()
 
     @contextmanager
     def _failing_clearly(self) -> Iterator[None]:
