@@ -90,7 +90,8 @@ class Worker:
         max_wait_s: float,
     ) -> None:
         self._source, self._pipeline, self._transactions = source, pipeline, transactions
-        self._metrics, self._health, self._limit = metrics, health, limit
+        self.health = health
+        self._metrics, self._limit = metrics, limit
         self._topics, self._slot = topics, slot
         self._max_alerts, self._max_wait_s = max_alerts, max_wait_s
         self._wait_s = 0.0
@@ -113,7 +114,7 @@ class Worker:
         held: Sequence[Packet] = ()
         while not is_stopping():
             packets = held or self._source.poll(self._max_alerts, self._max_wait_s)
-            self._health.polled()
+            self.health.polled()
             held = ()
             if packets and not self._take(packets):
                 self._wait(is_stopping)
@@ -133,7 +134,7 @@ class Worker:
             return False
         self._source.committed()
         self._wait_s = 0.0
-        self._health.ready("store", True)
+        self.health.ready("store", True)
         self._metrics.enter("running")
         spent = {stage: total - before.get(stage, 0.0) for stage, total in self._pipeline.seconds.items()}
         self._count(packets, outcomes, spent | {"transaction": monotonic() - started})
@@ -143,7 +144,7 @@ class Worker:
     def _take_back(self, error: StoreAway | TakenBack) -> None:
         is_store = isinstance(error, StoreAway)
         if is_store:
-            self._health.ready("store", False)
+            self.health.ready("store", False)
         self._metrics.failed("store_away" if is_store else "taken_back", str(error))
         self._metrics.enter("waiting")
         self._wait_s = min(2 * self._wait_s, LONGEST_WAIT_S) or FIRST_WAIT_S
@@ -155,7 +156,7 @@ class Worker:
         until = monotonic() + self._wait_s
         while not is_stopping() and (left := until - monotonic()) > 0:
             self._source.keep_alive(min(left, TURN_S))
-            self._health.polled()
+            self.health.polled()
             self._report_if_due()
         self._source.keep_alive()
 
@@ -172,7 +173,7 @@ class Worker:
         """Says on its topic how this worker does, in a transaction of its own; positions of new lanes go along."""
         self._reported = monotonic()
         lanes = self._source.lanes
-        self._health.ready("assigned", bool(lanes))
+        self.health.ready("assigned", bool(lanes))
         self._metrics.assigned(lanes)
         self._metrics.lag(self._source.lag())
         self._metrics.parked(self._source.parked)
@@ -203,4 +204,4 @@ class Worker:
         until = monotonic() + SUCCESSOR_S
         while monotonic() < until:
             self._source.keep_alive(TURN_S)
-            self._health.polled()
+            self.health.polled()

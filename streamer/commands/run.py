@@ -12,13 +12,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
+from time import sleep
 
 from streamer.errors import ConfigurationError, UserError
+from streamer.health import Health
 from streamer.kafka.slot import SlotTaken, host_name, slot_name
 from streamer.settings import Settings
 from streamer.supervisor import LIFELINE, Ended, Supervisor, worker_command
 
 log = logging.getLogger("streamer")
+
+HUNG_S = 120.0
+"""A worker that has not polled for so long will not do so again [s]: a batch takes seconds at most, and a worker that
+waits for something polls on."""
+
+HUNG_TURN_S = 5.0
+"""That is looked at this often [s]."""
 
 
 def run_service(settings: Settings, workers: int, config: Path | None) -> int:
@@ -59,6 +68,7 @@ def run_worker(settings: Settings, index: int) -> int:
 
     try:
         with open_worker(settings, index, lambda: bool(stops)) as worker:
+            _end_when_silent(worker.health)
             worker.run(lambda: bool(stops))
     except Stopped:
         return Ended.STOPPED
@@ -123,3 +133,15 @@ def _end_with_supervisor() -> None:
         os._exit(Ended.START_AGAIN)
 
     Thread(target=wait, name="lifeline", daemon=True).start()
+
+
+def _end_when_silent(health: Health) -> None:
+    """Ends this process where its work stands still: a call into a client library that never returns, say."""
+
+    def watch() -> None:
+        while health.silence_s < HUNG_S:
+            sleep(HUNG_TURN_S)
+        log.error("nothing has moved for %.0f s: this worker ends, and is started again", health.silence_s)
+        os._exit(Ended.START_AGAIN)
+
+    Thread(target=watch, name="watch", daemon=True).start()

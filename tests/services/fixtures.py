@@ -80,11 +80,14 @@ class Kafka:
     def topic(self, name_prefix: str, partitions: int = 1, **config: str) -> str:
         """Makes a topic with a name of its own; `config` with underscores for dots (cleanup_policy="compact")."""
         name = f"{name_prefix}-{uuid.uuid4().hex[:8]}"
-        settings = {key.replace("_", "."): value for key, value in config.items()}
-        admin = AdminClient(self.client)
-        made = admin.create_topics([NewTopic(name, partitions, 1, config=settings)])
-        made[name].result(WAIT_S)
+        self.make(name, partitions, **config)
         return name
+
+    def make(self, name: str, partitions: int = 1, **config: str) -> None:
+        """Makes a topic of this very name."""
+        settings = {key.replace("_", "."): value for key, value in config.items()}
+        admin = AdminClient(self.client)  # must outlive its answer
+        admin.create_topics([NewTopic(name, partitions, 1, config=settings)])[name].result(WAIT_S)
 
     def produce(self, topic: str, rows: Iterable[tuple[bytes | str | None, bytes | None]], **options: Any) -> None:
         """Sends (key, value) rows and waits until all are written; `options` are those of Producer.produce."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -11,14 +12,18 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+import fastavro
 import yaml
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 
 from scripts.services.process import free_port
+from tests.services.fixtures import Kafka
 
 STREAMER = Path(sys.executable).parent / "streamer"
 
@@ -40,8 +45,9 @@ def until(holds: Callable[[], Any], what: str, timeout_s: float = LONG_S) -> Any
 class Service:
     """One `streamer run`."""
 
-    def __init__(self, folder: Path, workers: int, settings: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, workers: int, settings: dict[str, Any], **environment: str) -> None:
         self.folder, self.workers = folder, workers
+        self._environment = os.environ | {"OMP_NUM_THREADS": "1"} | environment
         folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self.prefix = settings.get("kafka", {}).get("topic_prefix", "streamer")
@@ -53,8 +59,9 @@ class Service:
     def start(self) -> None:
         command = [STREAMER, "run", "--config", self.config, "--workers", str(self.workers)]
         with self.log.open("ab") as log:
-            environment = os.environ | {"OMP_NUM_THREADS": "1"}
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, env=self._environment, start_new_session=True
+            )
 
     @property
     def pid(self) -> int:
@@ -94,6 +101,17 @@ class Service:
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.log.read_text()}") from None
 
+    def said(self) -> str:
+        """All lines so far."""
+        return self.log.read_text()
+
+    def wait_said(self, text: str) -> None:
+        """Waits for a part of a line."""
+        try:
+            until(lambda: text in self.said(), f"the service says {text!r}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.said()}") from None
+
     def count(self, name: str, index: int = 0) -> float:
         """The sum of a worker's metric over its labels; 0 where it does not answer."""
         lines = self.get("/metrics", index)[1].splitlines()
@@ -123,14 +141,76 @@ class Service:
 
 
 @contextmanager
-def service(folder: Path, settings: dict[str, Any], workers: int = 1) -> Iterator[Service]:
+def service(folder: Path, settings: dict[str, Any], workers: int = 1, **environment: str) -> Iterator[Service]:
     """A service that is running, and is ended afterwards whatever happened."""
-    running = Service(folder, workers, settings)
+    running = Service(folder, workers, settings, **environment)
     running.start()
     try:
         yield running
     finally:
         running.stop()
+
+
+EVERYTHING = {survey: [{"name": "all", "solar_system": True}] for survey in ("ztf", "lsst")}
+"""Selections that score every alert, so that what is expected is plain."""
+
+
+def settings(bootstrap: str, folder: Path, topics: Sequence[str], **more: Any) -> dict[str, Any]:
+    """A configuration of one worker over topics of the home cluster, with names of its own; `more` replaces blocks."""
+    return {
+        "deployment": unique("run"),
+        "kafka": {"bootstrap": bootstrap, "topic_prefix": unique("run"), "session_timeout_s": 3},
+        "streams": [{"topics": list(topics)}],
+        "state": {"store": "sqlite", "folder": str(folder / "state")},
+        "selections": EVERYTHING,
+    } | more
+
+
+class Scores:
+    """The alerts that read-committed subscribers have scores of, with how often; reads on at each look."""
+
+    def __init__(self, kafka: Kafka, topic: str) -> None:
+        self.seen: Counter[tuple[Any, ...]] = Counter()
+        """How often each score came, by its key."""
+        self._consumer = Consumer(
+            kafka.client
+            | {"group.id": unique("scores"), "enable.auto.commit": False, "enable.partition.eof": True}
+            | {"isolation.level": "read_committed", "topic.metadata.refresh.interval.ms": 1000}
+        )
+        partitions = until(lambda: self._partitions(topic), f"the topic {topic} is there")
+        self._consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in partitions])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._consumer.close()
+
+    def look(self, timeout_s: float = 0.5) -> int:
+        """Reads what has come, and waits a little for more; the number of different scores so far."""
+        for message in self._consumer.consume(500, timeout_s):
+            if message.error() is None:
+                self.seen.update(score_keys(message))
+        return len(self.seen)
+
+    def wait(self, count: int) -> None:
+        """Waits until so many different scores are there."""
+        until(lambda: self.look() >= count, f"{count} scores are there")
+
+    def _partitions(self, topic: str) -> list[int]:
+        found = self._consumer.list_topics(topic, timeout=5.0).topics[topic]
+        return [] if found.error is not None else list(found.partitions)
+
+
+def score_keys(message: Message) -> Iterator[tuple[Any, ...]]:
+    """What makes each score of a message the one that it is."""
+    for record in records(message):
+        yield tuple(record[name] for name in ("survey", "alert_id", "model", "version", "revision"))
+
+
+def records(message: Message) -> list[dict[str, Any]]:
+    """What a message holds, read by any Avro reader."""
+    return list(fastavro.reader(io.BytesIO(message.value() or b"")))  # type: ignore[arg-type]
 
 
 def unique(name: str) -> str:

@@ -1,113 +1,110 @@
 """Workers are killed and frozen while alerts pass; a subscriber has each score exactly once.
 
-CHAOS_ALERTS and CHAOS_KILLS make it longer.
+CHAOS_ALERTS, CHAOS_KILLS and CHAOS_FREEZES make it longer. What was hit is printed (`pytest -s`, or where it fails).
 """
 
 from __future__ import annotations
 
-import io
 import itertools
 import os
 import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import fastavro
 import pytest
 
 from scripts.services import KafkaServer
 from tests.fakes import night
 from tests.services.fixtures import Kafka
-from tests.services.running import Service, service, unique, until
+from tests.services.running import Scores, Service, score_keys, service, settings, until
 
-ALERTS = int(os.environ.get("CHAOS_ALERTS", "1200"))
-KILLS = int(os.environ.get("CHAOS_KILLS", "4"))
+ALERTS = int(os.environ.get("CHAOS_ALERTS", "600"))
+KILLS = int(os.environ.get("CHAOS_KILLS", "3"))
+FREEZES = int(os.environ.get("CHAOS_FREEZES", "1"))
 
-RECOVERED_S = 15.0
-"""What was killed must score again within this time [s]."""
+FROZEN_S = 8.0
+"""Past a worker's session of 3 s, and past the time-out of 5 s of a transaction that it may have open [s]."""
 
 
 @pytest.fixture(scope="module")
 def payloads() -> list[bytes]:
-    """Both surveys' alerts, taking turns; the default selections pass all of them or filter them by their metadata."""
+    """Both surveys' alerts, taking turns."""
     halves = [night(survey, ALERTS // 2, seed=11) for survey in ("ztf", "lsst")]
     return list(itertools.chain.from_iterable(zip(*halves, strict=True)))
 
 
-def settings(home: Kafka, database: str, uri: str, topic: str, cluster: dict[str, Any] | None) -> dict[str, Any]:
-    stream = {"topics": [topic]} | ({"cluster": cluster["name"]} if cluster else {})
-    return {
-        "deployment": unique("chaos"),
-        "kafka": {"bootstrap": home.bootstrap, "topic_prefix": unique("chaos"), "session_timeout_s": 3},
-        "clusters": [cluster] if cluster else [],
-        "streams": [stream],
-        "batch": {"max_alerts": 32},
-        "state": {"store": "mongodb", "mongodb": {"uri": uri, "database": database}},
-        # Everything is scored, so that what is expected is plain.
-        "selections": {
-            "ztf": [{"name": "all", "solar_system": True}],
-            "lsst": [{"name": "all", "solar_system": True}],
-        },
-    }
+class Chaos:
+    """Hits workers at random moments while they are amid their work."""
 
+    def __init__(self, running: Service, scores: Scores, send: Callable[[], int]) -> None:
+        """`send` sends some more alerts, and gives the number of all that were sent."""
+        self._running, self._scores, self._send = running, scores, send
+        self._chance = random.Random(3)
+        self.hits: Counter[str] = Counter()
 
-def scored(home: Kafka, prefix: str) -> Counter[tuple[Any, ...]]:
-    """The keys of all scores that a read-committed subscriber has."""
-    found: Counter[tuple[Any, ...]] = Counter()
-    for message in home.read(f"{prefix}.scored"):
-        for record in fastavro.reader(io.BytesIO(message.value() or b"")):
-            assert isinstance(record, dict)
-            found[tuple(record[name] for name in ("survey", "alert_id", "model", "version", "revision"))] += 1
-    return found
-
-
-def trouble(running: Service, home: Kafka, chunks: Iterator[list[bytes]], send: Callable[[list[bytes]], None]) -> None:
-    """Kills workers while chunks of alerts come, and freezes one past its session once."""
-    chance = random.Random(3)
-    for turn in range(KILLS):
-        send(next(chunks))
-        until(running.worker_pids, "a worker runs")
-        before = len(home.read(f"{running.prefix}.scored"))
-        until(lambda: len(home.read(f"{running.prefix}.scored")) > before, "scores come")  # noqa: B023
-        time.sleep(chance.uniform(0.0, 0.2))
-        victim = chance.choice(running.worker_pids())
-        if turn == KILLS // 2:
-            os.kill(victim, signal.SIGSTOP)
-            send(next(chunks))
-            time.sleep(12.0)  # past its session, and past the time-out of a transaction that it may have open
-            os.kill(victim, signal.SIGCONT)
-        else:
-            os.kill(victim, signal.SIGKILL)
-            until(lambda: victim not in running.worker_pids(), "the worker is gone")  # noqa: B023
+    def hit(self, how: str) -> None:
+        """Sends alerts, and kills or freezes a worker as they are taken."""
+        until(lambda: len(self._running.worker_pids()) == 2, "both workers run")
+        before = self._scores.look(0.0)
+        sent = self._send()
+        until(lambda: self._scores.look(0.05) > before, "scores come")
+        time.sleep(self._chance.uniform(0.0, 0.3))
+        victim = self._chance.choice(self._running.worker_pids())
+        os.kill(victim, signal.SIGKILL if how == "kill" else signal.SIGSTOP)
+        self.hits[f"{how} {'amid work' if self._scores.look(0.0) < sent else 'in a pause'}"] += 1
+        if how == "kill":
+            until(lambda: victim not in self._running.worker_pids(), "the worker is gone")
+            return
+        self._send()  # the other worker takes over what was the victim's
+        time.sleep(FROZEN_S)
+        os.kill(victim, signal.SIGCONT)
 
 
 def check(home: Kafka, source: Kafka, folder: Path, database: str, uri: str, payloads: list[bytes]) -> None:
     topic = source.topic("alerts", partitions=6)
-    is_other = source is not home
-    cluster = {"name": "survey", "bootstrap": source.bootstrap} if is_other else None
-    size = len(payloads) // (KILLS + 1)
-    chunks = iter([payloads[start : start + size] for start in range(0, size * (KILLS + 1), size)])
+    given = settings(home.bootstrap, folder, [topic], batch={"max_alerts": 16})
+    given["state"] = {"store": "mongodb", "mongodb": {"uri": uri, "database": database}}
+    given["kafka"]["transaction_timeout_s"] = 5
+    if source is not home:
+        given["clusters"] = [{"name": "survey", "bootstrap": source.bootstrap}]
+        given["streams"][0]["cluster"] = "survey"
+    turns = ["kill"] * KILLS + ["freeze"] * FREEZES
+    random.Random(5).shuffle(turns)
+    size = -(-len(payloads) // (KILLS + 2 * FREEZES + 1))
+    chunks = (payloads[start : start + size] for start in range(0, len(payloads), size))
+
     sent = 0
 
-    def send(chunk: list[bytes]) -> None:
+    def send() -> int:
         nonlocal sent
+        chunk = next(chunks)
         source.produce(topic, [(None, payload) for payload in chunk])
         sent += len(chunk)
+        return sent
 
-    configuration = settings(home, database, uri, topic, cluster)
-    with service(folder, configuration, workers=2) as running:
+    with service(folder, given, workers=2) as running:
         running.wait_ready()
-        trouble(running, home, chunks, send)
-        until(lambda: len(scored(home, running.prefix)) >= sent, "every alert is scored")
-        running.wait_ready()
-        time.sleep(1.0)
-    keys = scored(home, running.prefix)
+        with Scores(home, f"{running.prefix}.scored") as scores:
+            chaos = Chaos(running, scores, send)
+            for how in turns:
+                chaos.hit(how)
+            send()
+            scores.wait(len(payloads))
+            running.wait_ready()  # whoever was frozen has come to itself, and tried what it had in hand
+            scores.look(1.0)
+        print(dict(chaos.hits), *taken_back(running), sep="\n")
+    keys = Counter(key for message in home.read(f"{running.prefix}.scored") for key in score_keys(message))
     assert set(keys.values()) == {1}
-    assert len(keys) == sent
+    assert len(keys) == len(payloads)
+    assert "Traceback" not in running.said()
+
+
+def taken_back(running: Service) -> list[str]:
+    """The lines of batches that were refused, and of workers that ended."""
+    return [line for line in running.said().splitlines() if " WARNING " in line or " ERROR " in line]
 
 
 def test_each_score_is_there_exactly_once_from_the_home_cluster(
