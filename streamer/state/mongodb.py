@@ -122,7 +122,11 @@ class MongodbObjectStore(MongodbQueries):
         for key, seen in zip(ids, messages, strict=True):
             first.setdefault(key, seen)
         undone = {(survey, key): self._undone[survey, key] for key in first if (survey, key) in self._undone}
-        again = {key: claim for key, claim in undone.items() if claim.seen.coordinates == first[key[1]].coordinates}
+        again = {
+            key: claim
+            for key, claim in undone.items()
+            if claim.is_sure and claim.seen.coordinates == first[key[1]].coordinates
+        }
         self._give_back(list(undone.keys() - again))
         for key in again:
             del self._undone[key]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -80,6 +80,8 @@ class Claim:
     seen: Seen
     before: Document | None = None
     """The claim that was there; None where nothing was recorded."""
+    is_sure: bool = False
+    """Whether the server has said so. Until then it may be another message's."""
 
     @property
     def is_shared(self) -> bool:
@@ -88,7 +90,7 @@ class Claim:
 
     def on(self, earlier: Claim | None) -> Claim:
         """The claim, to be given back together with an earlier one of the same alert."""
-        return self if earlier is None else Claim(self.seen, earlier.before)
+        return self if earlier is None else replace(self, before=earlier.before)
 
 
 Claims = dict[tuple[str, int], Claim]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from bson import ObjectId
@@ -41,9 +42,10 @@ class ClaimDesk:
                     shared.append(UpdateOne({"_id": key}, {"$addToSet": {"w": self._worker}}))
                     continue
                 held[key] = seen
-                if key in noted:
+                if key in noted and seen.coordinates != wanted[key].coordinates:
                     del claims[survey, key]
             self._database.apply(collection, shared)
+        _answered(claims, [(survey, key) for key in wanted])
         return held
 
     def claim_newer(self, survey: str, wanted: Mapping[int, Seen], claims: Claims) -> None:
@@ -51,7 +53,9 @@ class ClaimDesk:
         collection, left = f"seen_{survey}", dict(wanted)
         while left:
             held = self._documents(collection, left)
-            left = {key: new for key, new in left.items() if key not in held or new.processed_mjd_tai > held[key]["p"]}
+            for key, document in held.items():
+                if document["p"] >= left[key].processed_mjd_tai:
+                    _settle(claims, (survey, key), left.pop(key), document)
             absent = {key: new for key, new in left.items() if key not in held}
             later = {(survey, key): Claim(new, held.get(key)) for key, new in left.items()}
             claims |= {key: claim.on(claims.get(key)) for key, claim in later.items()}
@@ -100,6 +104,23 @@ class ClaimDesk:
             "w": [self._worker],
             WRITTEN: now,
         }
+
+
+def _settle(claims: Claims, key: tuple[str, int], new: Seen, document: Document) -> None:
+    """Keeps the note of a newer claim if the server has it, and drops it if another message is as new."""
+    noted = claims.get(key)
+    if noted is not None and noted.seen == new:
+        if document["c"] == new.coordinates:
+            claims[key] = replace(noted, is_sure=True)
+        else:
+            del claims[key]
+
+
+def _answered(claims: Claims, keys: Iterable[tuple[str, int]]) -> None:
+    """Notes that the server has answered for these claims."""
+    for key in keys:
+        if key in claims:
+            claims[key] = replace(claims[key], is_sure=True)
 
 
 def _unchanged(document: Document) -> Document:

@@ -23,7 +23,7 @@ from streamer.state.store import StoreAway, StoreError
 Document = dict[str, Any]
 Change = UpdateOne | ReplaceOne[Document] | DeleteOne
 
-LAYOUT = 1
+LAYOUT = 2
 """Version of the collections and fields (docs/decisions/0009), kept in the database."""
 
 WRITTEN = "x"

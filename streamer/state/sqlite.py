@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import sqlite3
@@ -21,6 +20,7 @@ from schemas.rows import merge_rows
 from schemas.scored import ScoredBatch
 from schemas.spectrum import Spectrum
 from schemas.surveys.identity import SURVEYS
+from streamer.file_lock import FileLock, Held
 from streamer.state.cutout_ring import CutoutRing, Slot, whole_blocks
 from streamer.state.packing import spectrum_row
 from streamer.state.sqlite_reading import DATABASE_FILE, KEYS, RING_FILE, SqliteQueries
@@ -47,28 +47,21 @@ class SqliteObjectStore(SqliteQueries):
             self._database = self._open()
             self._ring = self._open_ring()
         except BaseException:
-            os.close(self._lock)
+            self._lock.close()
             raise
         self._load()
 
-    def _take_lock(self) -> int:
+    def _take_lock(self) -> FileLock:
         try:
             self._path.mkdir(parents=True, exist_ok=True)
-            lock = os.open(self._path / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+            return FileLock(self._path / "lock")
         except OSError as error:
             raise StoreError(f"cannot write the object store {self._path}: {error.strerror}") from None
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            owner = os.read(lock, 20).decode("ascii", "replace").strip()
-            os.close(lock)
+        except Held as owner:
             raise StoreBusy(
-                f"the object store {self._path} is open in process {owner or '?'}: "
+                f"the object store {self._path} is open in process {owner}: "
                 "wait until it ends, or use another folder (an embedded store serves one process)"
             ) from None
-        os.ftruncate(lock, 0)
-        os.write(lock, str(os.getpid()).encode("ascii"))
-        return lock
 
     def _open(self) -> sqlite3.Connection:
         file = self._path / DATABASE_FILE

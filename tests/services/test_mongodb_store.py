@@ -248,7 +248,7 @@ def test_another_layout_is_refused(mongodb_uri: str, mongodb_database: str) -> N
     with pymongo.MongoClient[dict[str, Any]](mongodb_uri) as client:
         client[mongodb_database].layout.update_one({"_id": "layout"}, {"$set": {"version": 99}})
     for opener in (open_store, lambda *where: MongodbObjectReader(*where, timeout_s=TIMEOUT_S)):
-        with pytest.raises(StoreError, match="has layout 99, this version reads 1: use another database"):
+        with pytest.raises(StoreError, match="has layout 99, this version reads 2: use another database"):
             opener(mongodb_uri, mongodb_database)
 
 
@@ -299,3 +299,24 @@ def test_a_second_transaction_at_once_is_refused(mongodb_uri: str, mongodb_datab
         store.begin()
         with pytest.raises(StoreError, match="open in the object store already"):
             store.begin()
+
+
+@pytest.mark.parametrize("is_answer_cut", [False, True], ids=["request", "answer"])
+@pytest.mark.parametrize("command", [b"insert", b"find"])
+def test_an_alert_of_another_message_stays_its_own_when_the_connection_is_cut_while_it_is_claimed(
+    command: bytes, is_answer_cut: bool, mongodb_uri: str, mongodb_database: str, proxy: Proxy
+) -> None:
+    cut = f"mongodb://127.0.0.1:{proxy.port}/?retryWrites=false&retryReads=false"
+    with open_store(mongodb_uri, mongodb_database) as first, open_store(cut, mongodb_database) as second:
+        put(first, lambda store: see(store, [1], [10]))
+        second.begin()
+        proxy.cut_at, proxy.is_answer_cut = command, is_answer_cut
+        with pytest.raises(StoreAway):
+            see(second, [1], [20])
+        second.rollback()
+        second.begin()
+        assert see(second, [1], [20])[0].coordinates == str(made_up.coordinates(10))
+        second.rollback()
+    with open_store(mongodb_uri, mongodb_database) as later:
+        later.begin()
+        assert see(later, [1], [30])[0].coordinates == str(made_up.coordinates(10))
