@@ -7,6 +7,7 @@ from pathlib import Path
 
 from streamer.errors import ConfigurationError
 from streamer.kafka.cluster import Cluster
+from streamer.passwords import read_password
 
 PASSWORD_VARIABLE = "STREAMER_PASSWORD"
 """Environment variable that holds the password where neither it nor a file is given."""
@@ -47,10 +48,4 @@ def _password(username: str, file: Path | str | None) -> str:
         if not found:
             raise ConfigurationError(f"{username} has no password: give password_file, or set {PASSWORD_VARIABLE}")
         return found
-    path = Path(file).expanduser()
-    try:
-        if path.stat().st_mode & 0o077:
-            raise ConfigurationError(f"others may read the password in {path}: `chmod 600 {path}`")
-        return path.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ConfigurationError(f"cannot read the password in {path}: {error.strerror}") from None
+    return read_password(Path(file).expanduser())

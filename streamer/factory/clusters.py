@@ -8,6 +8,7 @@ from pathlib import Path
 from streamer.errors import ConfigurationError
 from streamer.kafka.cluster import Cluster
 from streamer.kafka.registry import SchemaRegistry
+from streamer.passwords import read_password
 from streamer.settings import Settings
 from streamer.settings.service import HOME, Credentials, RegistrySettings, Security
 
@@ -38,16 +39,7 @@ def password_of(credentials: Credentials) -> str | None:
         return password
     if credentials.password_file is None:
         return None
-    file = Path(credentials.password_file)
-    try:
-        if file.stat().st_mode & 0o077:
-            raise ConfigurationError(f"others may read the password file {file}: `chmod 600 {file}`")
-        password = file.read_text(encoding="utf-8").removesuffix("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"the password file {file} cannot be read: {_reason(error)}") from None
-    if not password:
-        raise ConfigurationError(f"the password file {file} is empty")
-    return password
+    return read_password(Path(credentials.password_file))
 
 
 def _security_options(security: Security) -> dict[str, str]:
@@ -74,11 +66,7 @@ def readable(path: str) -> str:
         with Path(path).open("rb"):
             return path
     except OSError as error:
-        raise ConfigurationError(f"the file {path} cannot be read: {_reason(error)}") from None
-
-
-def _reason(error: OSError | UnicodeDecodeError) -> str:
-    return error.strerror or str(error) if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise ConfigurationError(f"the file {path} cannot be read: {error.strerror}") from None
 
 
 def open_registry(settings: RegistrySettings) -> SchemaRegistry | None:

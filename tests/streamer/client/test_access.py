@@ -63,7 +63,7 @@ def test_a_user_without_a_password_is_told_where_to_put_it(tmp_path: Path, monke
     monkeypatch.delenv("STREAMER_PASSWORD", raising=False)
     with pytest.raises(ConfigurationError, match="give password_file, or set STREAMER_PASSWORD"):
         cluster_at("b:1", "anna")
-    with pytest.raises(ConfigurationError, match=r"cannot read the password in .*: No such file"):
+    with pytest.raises(ConfigurationError, match=r"the password file .* cannot be read: No such file"):
         cluster_at("b:1", "anna", password_file=tmp_path / "absent")
 
 
