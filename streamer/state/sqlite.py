@@ -42,6 +42,7 @@ class SqliteObjectStore(SqliteQueries):
     def __init__(self, path: Path | str, cutouts_max_bytes: int) -> None:
         self._path = Path(path)
         self._capacity = whole_blocks(cutouts_max_bytes)
+        self._is_closed = False
         self._lock = self._take_lock()
         try:
             self._database = self._open()
@@ -135,13 +136,13 @@ class SqliteObjectStore(SqliteQueries):
 
     def close(self) -> None:
         """Undoes an open transaction and lets go of the folder; a second time does nothing."""
-        if self._lock < 0:
+        if self._is_closed:
             return
+        self._is_closed = True
         self.rollback()
         self._database.close()
         self._ring.close()
-        os.close(self._lock)
-        self._lock = -1
+        self._lock.close()
 
     def see(self, survey: str, alert_ids: IntArray, messages: Sequence[Seen]) -> list[Seen]:
         """Records the messages that carry n alerts unless others are recorded, in order; answers what is recorded."""
