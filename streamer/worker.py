@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from time import monotonic, time
+from time import monotonic, sleep, time
 
 import numpy as np
 
 from schemas.packet import Packet
 from streamer.errors import UserError
 from streamer.health import Health
+from streamer.kafka.slot import ShutOut, slot_taken
 from streamer.kafka.topics import Topics
 from streamer.metrics import WorkerMetrics
 from streamer.outcomes import Outcomes
 from streamer.pipeline import Pipeline
-from streamer.sinks.transactions import Fenced, TakenBack, Transactions
+from streamer.sinks.transactions import TakenBack, Transactions
 from streamer.sources.kafka import KafkaSource
 from streamer.state.store import StoreAway
 from streamer.status import DEAD_LETTER_LIMIT
@@ -34,7 +36,7 @@ TURN_S = 0.2
 """While it waits, a worker takes part in its group's life this often [s]."""
 
 SUCCESSOR_S = 8.0
-"""Whoever takes a worker's slot shuts out its producer first, and joins the group within this time [s]."""
+"""Whoever takes a worker's slot shuts it out first, and has said its first word within this time [s]."""
 
 
 class TooManyDeadLetters(UserError):  # noqa: N818  (a reason to stop, nobody's error)
@@ -86,16 +88,20 @@ class Worker:
         limit: DeadLetterLimit,
         topics: Topics,
         slot: str,
+        last_word: Callable[[], bytes | None],
         max_alerts: int,
         max_wait_s: float,
     ) -> None:
+        """`last_word` gives what was last said on the topic of status under this slot, by whomever."""
         self._source, self._pipeline, self._transactions = source, pipeline, transactions
         self.health = health
         self._metrics, self._limit = metrics, limit
-        self._topics, self._slot = topics, slot
+        self._topics, self._slot, self._last_word = topics, slot, last_word
         self._max_alerts, self._max_wait_s = max_alerts, max_wait_s
         self._wait_s = 0.0
         self._reported = 0.0
+        self._own_word: bytes | None = None
+        """What this worker said last."""
 
     def run(self, is_stopping: Callable[[], bool]) -> None:
         """Works until told to stop; a batch in hand is finished. UserError where the worker cannot go on."""
@@ -105,8 +111,9 @@ class Worker:
             self._metrics.failed(DEAD_LETTER_LIMIT, str(error))
             self._say_goodbye()
             raise
-        except Fenced:
-            self._hear_of_successor()
+        except ShutOut:
+            if self._has_successor():
+                raise slot_taken(self._slot) from None
             raise
         self._say_goodbye()
 
@@ -187,6 +194,7 @@ class Worker:
             self._transactions.abort()
         else:
             self._source.committed()
+            self._own_word = status
 
     def _say_goodbye(self) -> None:
         """The last word of a worker that ends by itself; where it cannot be said, its silence says it."""
@@ -196,12 +204,18 @@ class Worker:
         except UserError as error:
             log.warning("%s; ends without a last word", error)
 
-    def _hear_of_successor(self) -> None:
-        """Stays in the group for a moment, to hear whether another has this slot: SlotTaken then.
-
-        If so, a new start would only shut out the other in turn, and so on for ever.
-        """
+    def _has_successor(self) -> bool:
+        """Whether another worker speaks under this slot by now; a new start would only shut it out in turn."""
         until = monotonic() + SUCCESSOR_S
-        while monotonic() < until:
-            self._source.keep_alive(TURN_S)
+        while self._own_word is not None and monotonic() < until:
+            newest = self._last_word()
+            if newest is not None and _started(newest) != _started(self._own_word):
+                return True
             self.health.polled()
+            sleep(TURN_S)
+        return False
+
+
+def _started(word: bytes) -> object:
+    """When the worker began that said this: no two of one slot share it."""
+    return json.loads(word).get("started")

@@ -22,9 +22,10 @@ from streamer.supervisor import LIFELINE, Ended, Supervisor, worker_command
 
 log = logging.getLogger("streamer")
 
-HUNG_S = 120.0
+HUNG_S = 60.0
 """A worker that has not polled for so long will not do so again [s]: a batch takes seconds at most, and a worker that
-waits for something polls on."""
+waits for something polls on. librdkafka 2.16 may never return from `send_offsets_to_transaction`, whatever time-out it
+was given, when the group's coordinator goes away at the wrong moment."""
 
 HUNG_TURN_S = 5.0
 """That is looked at this often [s]."""
@@ -136,7 +137,7 @@ def _end_with_supervisor() -> None:
 
 
 def _end_when_silent(health: Health) -> None:
-    """Ends this process where its work stands still: a call into a client library that never returns, say."""
+    """Ends this process where its work stands still."""
 
     def watch() -> None:
         while health.silence_s < HUNG_S:

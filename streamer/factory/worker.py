@@ -21,6 +21,7 @@ from streamer.factory.clusters import BYTES_PER_MB, open_clusters, open_registry
 from streamer.factory.pipeline import build_pipeline, load_classifier
 from streamer.health import Health, HealthServer, metrics_url
 from streamer.kafka.cluster import Cluster, Unreachable, reach
+from streamer.kafka.progress import DeploymentWatch
 from streamer.kafka.registry_api import RegistryError
 from streamer.kafka.slot import host_name, slot_name
 from streamer.kafka.topics import Topics, create
@@ -145,6 +146,7 @@ def open_worker(settings: Settings, index: int, is_stopping: Callable[[], bool])
             limit,
             topics,
             slot,
+            lambda: _last_word(home, settings.deployment, topics, slot),
             settings.batch.max_alerts,
             settings.batch.max_wait_ms / 1000,
         )
@@ -183,6 +185,12 @@ def open_store(settings: Settings) -> ObjectStore:
         retention=Retention(state.seen_days, state.alerts_days, state.light_curves_days, state.cutouts_days),
         timeout_s=STORE_TIMEOUT_S,
     )
+
+
+def _last_word(home: Cluster, deployment: str, topics: Topics, slot: str) -> bytes | None:
+    """What was last said under a slot; KafkaFailure where the cluster does not tell."""
+    with DeploymentWatch(home, home.group_id(deployment), topics.status) as watch:
+        return watch.last_words().get(slot)
 
 
 def _stream(settings: StreamSettings, clusters: Mapping[str, Cluster]) -> Stream:

@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 from streamer.errors import UserError
 from streamer.kafka.cluster import Cluster, KafkaFailure, explain, open_client
-from streamer.kafka.slot import slot_taken
+from streamer.kafka.slot import ShutOut
 from streamer.sinks.base import SinkError
 
 T = TypeVar("T")
@@ -26,23 +26,26 @@ than the silence after which it counts as dead, 30 s."""
 TURN_S = 0.1
 """What cannot be done at once is tried again after this time [s]."""
 
-FENCED = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})
-"""Errors of a producer whose place another has, or whose transaction took too long."""
+FENCED = frozenset(
+    {
+        KafkaError._FENCED,
+        KafkaError.PRODUCER_FENCED,
+        KafkaError.INVALID_PRODUCER_EPOCH,
+        KafkaError.FENCED_INSTANCE_ID,
+    }
+)
+"""Errors of a worker whose place another has, or whose transaction took too long."""
 
 
 class TakenBack(SinkError):  # noqa: N818  (a state of the batch, nobody's error)
     """A transaction was undone: the batch must be tried again, as far as its lanes are still ours."""
 
 
-class Fenced(KafkaFailure):
-    """Our producer has no say any more: another has its place, or its transaction took too long."""
-
-
 class Transactions:
     """The worker's producer. The slot is its place: whoever opens it later shuts out who had it before."""
 
     def __init__(self, home: Cluster, deployment: str, slot: str, timeout_s: float) -> None:
-        self._home, self._slot = home, slot
+        self._home = home
         self._is_open = False
         self._producer = open_client(
             Producer,
@@ -82,8 +85,8 @@ class Transactions:
     def commit(self, positions: Sequence[TopicPartition], proof: Any) -> None:
         """Makes the messages and the positions lasting, together.
 
-        TakenBack where it was undone, Fenced or SlotTaken where this worker has no say any more, KafkaFailure where the
-        cluster did not answer in time.
+        TakenBack where it was undone, ShutOut where this worker has no say any more, KafkaFailure where the cluster did
+        not answer in time.
         """
         if positions:
             self._call(lambda timeout_s: self._producer.send_offsets_to_transaction(list(positions), proof, timeout_s))
@@ -117,10 +120,8 @@ class Transactions:
 
     def _meaning(self, error: KafkaError) -> UserError:
         code, text = error.code(), explain(error, self._home)
-        if code == KafkaError.FENCED_INSTANCE_ID:
-            return slot_taken(self._slot)
         if code in FENCED:
-            return Fenced(text)
+            return ShutOut(text)
         if code == KafkaError.MSG_SIZE_TOO_LARGE:
             kind = TakenBack if error.txn_requires_abort() else SinkError
             return kind(f"{text}: raise max.message.bytes of the topics that `streamer topics show` names")

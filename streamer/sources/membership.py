@@ -14,7 +14,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from streamer.kafka.cluster import Cluster, KafkaFailure, explain, open_client
-from streamer.kafka.slot import slot_taken
+from streamer.kafka.slot import ShutOut
 from streamer.kafka.troubles import Troubles
 
 POSITIONS_TIMEOUT_S = 2.0
@@ -22,7 +22,7 @@ POSITIONS_TIMEOUT_S = 2.0
 try reads them."""
 
 HEARTBEAT_MAX_S = 3.0
-"""Longest time between two signs of life [s]: so soon a worker hears that another has its slot."""
+"""Longest time between two signs of life [s]: so soon a worker hears that its place is another's."""
 
 REPLACED = KafkaError(KafkaError.FENCED_INSTANCE_ID).str()
 """Part of the fatal error of a member whose slot another has taken; librdkafka tells it by its text only."""
@@ -44,7 +44,7 @@ class Membership:
         lost: Callable[[Collection[HomePartition]], None],
     ) -> None:
         """`gained` gets new partitions with their positions (None where there is none yet)."""
-        self._home, self._slot = home, slot
+        self._home = home
         self._gained, self._lost = gained, lost
         self._troubles = Troubles(home)
         self._without_position: set[HomePartition] = set()
@@ -81,7 +81,7 @@ class Membership:
     def poll(self, timeout_s: float = 0.0) -> None:
         """Takes part in the group's life; must be called every few minutes.
 
-        SlotTaken where another worker has this one's place, KafkaFailure where the client cannot go on.
+        ShutOut where the group has given this worker's place away, KafkaFailure where the client cannot go on.
         """
         try:
             message = self._consumer.poll(timeout_s)
@@ -96,7 +96,7 @@ class Membership:
     def _hear(self, error: KafkaError) -> None:
         """Raises what ends this member; the rest is the client's own to mend, and said."""
         if error.code() == KafkaError.FENCED_INSTANCE_ID or REPLACED in error.str():
-            raise slot_taken(self._slot)
+            raise ShutOut(f"{self._home} has given this worker's place in its group away")
         if error.fatal() or error.code() == KafkaError._FATAL:
             raise KafkaFailure(explain(error, self._home))
         self._troubles.hear(error)

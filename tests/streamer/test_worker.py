@@ -14,11 +14,11 @@ from streamer import worker as module
 from streamer.health import Health
 from streamer.kafka.cluster import Cluster, KafkaFailure
 from streamer.kafka.lane import Lane
-from streamer.kafka.slot import slot_taken
+from streamer.kafka.slot import ShutOut, SlotTaken
 from streamer.kafka.topics import Topics
 from streamer.metrics import WorkerMetrics
 from streamer.outcomes import Outcomes
-from streamer.sinks.transactions import Fenced, TakenBack
+from streamer.sinks.transactions import TakenBack
 from streamer.sources.kafka import KafkaSource, Stream
 from streamer.state.store import StoreAway
 from streamer.worker import DeadLetterLimit, TooManyDeadLetters, Worker
@@ -55,7 +55,6 @@ class Source:
         self._batches = [list(batch)]
         self._lost = list(lost)
         self.proof, self.lanes, self.parked = None, [Lane("home", "alerts", 0)], dict[Lane, str]()
-        self.alive: Callable[[], None] = lambda: None
 
     def poll(self, max_alerts: int, max_wait_s: float) -> list[Packet]:
         return self._batches.pop() if self._batches else []
@@ -68,8 +67,7 @@ class Source:
 
     def committed(self) -> None: ...
 
-    def keep_alive(self, timeout_s: float = 0.0) -> None:
-        self.alive()
+    def keep_alive(self, timeout_s: float = 0.0) -> None: ...
 
     def lag(self) -> dict[Lane, int]:
         return {}
@@ -118,14 +116,20 @@ def _no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SUCCESSOR_S", 0.05)
 
 
-def run(source: Source, pipeline: Pipeline, transactions: Transactions, turns: int = 4) -> WorkerMetrics:
+def run(
+    source: Source,
+    pipeline: Pipeline,
+    transactions: Transactions,
+    turns: int = 4,
+    last_word: Callable[[], bytes | None] = lambda: None,
+) -> WorkerMetrics:
     """Lets a worker have some turns."""
     metrics = WorkerMetrics(
         deployment="d", slot="s", host="h", software="1", model="m", model_version="1", bundle_hash="0", store="sqlite",
         metrics_url="",
     )  # fmt: skip
     health, limit = Health(("models", "store", "assigned")), DeadLetterLimit(0.5, 10)
-    made = Worker(source, pipeline, transactions, metrics, health, limit, Topics("t"), "s", 100, 0.0)  # type: ignore[arg-type]
+    made = Worker(source, pipeline, transactions, metrics, health, limit, Topics("t"), "s", last_word, 100, 0.0)  # type: ignore[arg-type]
     left = iter([False] * turns)
     made.run(lambda: next(left, True))
     return metrics
@@ -164,17 +168,38 @@ def test_too_many_dead_letters_are_committed_and_said_before_the_worker_ends() -
     assert transactions.words[-1]["last_error"]["kind"] == "dead_letter_limit"
 
 
-def test_a_worker_that_is_shut_out_says_so_when_another_has_its_slot_and_may_start_again_otherwise() -> None:
-    with pytest.raises(Fenced):
-        run(Source(BATCH), Pipeline(), Transactions(Fenced("shut out")))
+@pytest.mark.parametrize(
+    ("newest", "expected"),
+    [
+        (None, ShutOut),  # it cannot be seen that another is there: a new start may help
+        (b'{"started": "own"}', ShutOut),
+        (b'{"started": "2026-11-21T00:00:00Z"}', SlotTaken),
+    ],
+)
+def test_a_worker_that_is_shut_out_lets_whoever_speaks_under_its_slot_go_on(
+    newest: bytes | None, expected: type[Exception]
+) -> None:
+    transactions = Transactions()
 
-    def hear() -> None:
-        raise slot_taken("node-1-0")
+    def last_word() -> bytes | None:
+        own = json.dumps(transactions.words[-1]).encode()
+        return own if newest == b'{"started": "own"}' else newest
 
-    source = Source(BATCH)
-    source.alive = hear
-    with pytest.raises(Exception, match="another worker has begun to run as node-1-0"):
-        run(source, Pipeline(), Transactions(Fenced("shut out")))
+    source = Source([])
+
+    def poll(max_alerts: int, max_wait_s: float) -> list[Packet]:
+        if transactions.words:
+            raise ShutOut("shut out")
+        return []
+
+    source.poll = poll  # type: ignore[method-assign]
+    with pytest.raises(expected):
+        run(source, Pipeline(), transactions, last_word=last_word)
+
+
+def test_a_worker_that_is_shut_out_before_its_first_word_asks_nobody() -> None:
+    with pytest.raises(ShutOut):
+        run(Source(BATCH), Pipeline(), Transactions(ShutOut("shut out")), last_word=lambda: b"{}")
 
 
 def test_a_cluster_that_does_not_answer_ends_the_worker_and_leaves_the_batch_uncommitted() -> None:
