@@ -24,8 +24,8 @@ log = logging.getLogger("streamer")
 
 HUNG_S = 60.0
 """A worker that has not polled for so long will not do so again [s]: a batch takes seconds at most, and a worker that
-waits for something polls on. librdkafka 2.16 may never return from `send_offsets_to_transaction`, whatever time-out it
-was given, when the group's coordinator goes away at the wrong moment."""
+waits for something polls on. librdkafka may never return from `send_offsets_to_transaction`, whatever its time-out, when
+the group's coordinator goes away at the wrong moment (its issues 5456 and 5511, open in 2.16)."""
 
 HUNG_TURN_S = 5.0
 """That is looked at this often [s]."""
