@@ -56,7 +56,7 @@ TOPICS = (
     TopicPlan("scored.restricted", 12, 7, "workers", "members"),
     TopicPlan("embeddings", 12, 7, "workers", "the LanceDB sink"),
     TopicPlan("embeddings.restricted", 12, 7, "workers", "members"),
-    TopicPlan("dead_letters", 3, 30, "workers", "operators"),
+    TopicPlan("dead_letters", 3, 30, "workers, sinks", "operators"),
     TopicPlan("status", 1, None, "workers", "`streamer status`"),
     TopicPlan("rescore", 12, 7, "agents, people", "workers"),
     TopicPlan("spectra", 6, 90, "people, agents", "agents"),
