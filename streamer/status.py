@@ -49,7 +49,7 @@ class OutcomeStatus(_Said):
 
 
 class LatencyStatus(_Said):
-    """From the survey's publishing to the committed score [s]; None where no late alert says when it was published."""
+    """From a message's publishing to its committed outcome [s]; None where no recent one says when it was published."""
 
     p50: float | None = None
     p95: float | None = None
@@ -95,7 +95,7 @@ class WorkerStatus(_Said):
     """Messages over the last minute [1/s]."""
     outcomes: OutcomeStatus
     latency: LatencyStatus
-    """Over the last 5 minutes, of 10,000 alerts at most."""
+    """Over the last 5 minutes, of 10,000 messages at most."""
     parked: list[ParkedLane]
     last_error: LastError | None
     metrics_url: str

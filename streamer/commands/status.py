@@ -84,7 +84,7 @@ def _parts(status: DeploymentStatus) -> Iterator[RenderableType]:
 
 
 def _workers(status: DeploymentStatus) -> Table:
-    table = Table(title="Workers; p50 and p99 are from publishing to score", title_justify="left")
+    table = Table(title="Workers; p50 and p99 are from publishing to outcome", title_justify="left")
     table.add_column("slot")
     table.add_column("state")
     for name in ("partitions", "alerts/s", "p50", "p99", "lag"):

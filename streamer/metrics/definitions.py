@@ -73,7 +73,7 @@ STAGE = Definition(
 LATENCY = Definition(
     Histogram,
     "streamer_latency_seconds",
-    "From an alert's publishing by the survey to its committed score; alerts that do not say when are left out.",
+    "From a message's publishing by the survey to its committed outcome; messages that do not say when are left out.",
     buckets=LATENCY_BUCKETS_S,
 )
 LAST_BATCH = Definition(Gauge, "streamer_last_batch_timestamp_seconds", "When the last batch was committed.")

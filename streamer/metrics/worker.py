@@ -33,7 +33,7 @@ LATENCY_WINDOW_S = 300.0
 """The quantiles of a status are over so long [s]."""
 
 LATENCIES_MOST = 10_000
-"""... and over so many alerts at most."""
+"""... and over so many messages at most."""
 
 
 class WorkerMetrics:
@@ -76,9 +76,9 @@ class WorkerMetrics:
     def batch(
         self, outcomes: Outcomes, stage_seconds: Mapping[str, float], size_bytes: int, latency_s: FloatArray
     ) -> None:
-        """Counts one committed batch. `latency_s`, (n,): from publishing to commit, by scored alert; NaN is left out.
+        """Counts one committed batch. `latency_s`, (n,): from publishing to commit, by message; NaN is left out.
 
-        Where the clocks differ so far that an alert seems to come from the future, its latency is 0.
+        Where the clocks differ so far that a message seems to come from the future, its latency is 0.
         """
         now = self._clock()
         self._outcomes.add(outcomes)
