@@ -24,7 +24,7 @@ log = logging.getLogger("streamer")
 
 HUNG_S = 60.0
 """A worker that has not polled for so long will not do so again [s]: a batch takes seconds at most, and a worker that
-waits for something polls on. librdkafka may never return from `send_offsets_to_transaction`, whatever its time-out, when
+waits for something polls on. librdkafka may never return from `send_offsets_to_transaction`, time-out or not, when
 the group's coordinator goes away at the wrong moment (its issues 5456 and 5511, open in 2.16)."""
 
 HUNG_TURN_S = 5.0
