@@ -23,6 +23,10 @@ PATIENCE_S = 20.0
 """After so long without an answer a worker starts anew; that also settles a transaction whose end is unknown [s]. Less
 than the silence after which it counts as dead, 30 s."""
 
+IDLE_S = 10.0
+"""A connection that carries nothing for so long is closed [s]. It may be one that librdkafka waits on for ever: it looks
+for the group's coordinator anew only when some connection changes (its issues 5456 and 5511)."""
+
 TURN_S = 0.1
 """What cannot be done at once is tried again after this time [s]."""
 
@@ -56,6 +60,7 @@ class Transactions:
             compression_type="zstd",
             linger_ms=5,
             queue_buffering_max_kbytes=262_144,
+            connections_max_idle_ms=round(IDLE_S * 1000),
         )
 
     def open(self) -> None:

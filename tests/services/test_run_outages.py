@@ -81,8 +81,8 @@ def test_a_broker_that_is_started_anew_costs_no_score_and_doubles_none(
             kafka.produce(topic, alerts[100:])
             scores.wait(150)
             assert set(scores.seen.values()) == {1}
-        # Where the broker needs longer than a worker's patience, the worker starts anew, and waits there.
-        assert running.said().count("started again") <= 1
+        # The broker may take the worker for another, or need longer than its patience: then it starts anew.
+        assert running.said().count("started again") < 5
         assert "Traceback" not in running.said()
 
 
