@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
 
-from confluent_kafka import OFFSET_BEGINNING, OFFSET_END
-
 from streamer.errors import ConfigurationError
-
-EARLIEST_MS, LATEST_MS = OFFSET_BEGINNING, OFFSET_END
-"""What Kafka understands in the place of a time: the first message that is left, and the next one to come."""
+from streamer.kafka.offsets import EARLIEST_MS, LATEST_MS
 
 NIGHT_BEGINS_UTC = time(18)
 """Start of "tonight" (UTC): afternoon at Palomar and at Cerro Pachon alike, so no night of either survey is cut."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable
-from time import monotonic, sleep
+from collections.abc import Collection
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from streamer.client.beginning import LATEST_MS
-from streamer.kafka.cluster import Cluster, KafkaFailure, explain, reach
+from streamer.kafka.cluster import Cluster, KafkaFailure, explain
+from streamer.kafka.offsets import LATEST_MS, Partition, offsets_at, partitions_of
 
 log = logging.getLogger(__name__)
 
@@ -31,15 +30,6 @@ HOPELESS = {
 }
 """Errors that no waiting mends; of the others, the client recovers by itself."""
 
-SETTLING = {KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_LEADER_FOR_PARTITION}
-"""Errors of partitions that are being made or moved."""
-
-SETTLING_TURN_S = 0.1
-"""Such a partition is asked again after this time [s]."""
-
-Partition = tuple[str, int]
-"""Topic and number."""
-
 
 class Subscription:
     """Read-committed messages of some topics, one after another.
@@ -55,7 +45,7 @@ class Subscription:
     ) -> None:
         """KafkaFailure where the cluster cannot be reached or lacks a topic."""
         self._cluster, self._begin_ms = cluster, begin_ms
-        partitions = _partitions(cluster, topics)
+        partitions = partitions_of(cluster, topics)
         self._consumer = Consumer(
             cluster.client(
                 group_id=cluster.group_id(group or "no-group"),
@@ -71,11 +61,11 @@ class Subscription:
                 fetch_wait_max_ms=100,
             )
         )
-        self._end = self._offsets(partitions, LATEST_MS) if until_end else {}
+        self._end = offsets_at(self._consumer, cluster, partitions, LATEST_MS) if until_end else {}
         self._unread: set[Partition] | None = None
         """Our partitions that are not read to their end; None until we have any."""
         if group is None:
-            self._assign(self._consumer, _at(self._offsets(partitions, begin_ms)))
+            self._assign(self._consumer, _at(offsets_at(self._consumer, cluster, partitions, begin_ms)))
         else:
             self._consumer.subscribe(list(topics), on_assign=self._on_assign)
 
@@ -122,7 +112,7 @@ class Subscription:
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         held = consumer.committed(partitions, timeout=ANSWER_TIMEOUT_S) if partitions else []
         new = [(at.topic, at.partition) for at in held if at.offset < 0]
-        begun = _at(self._offsets(new, self._begin_ms))
+        begun = _at(offsets_at(consumer, self._cluster, new, self._begin_ms))
         self._assign(consumer, [at for at in held if at.offset >= 0] + begun)
         if begun:
             consumer.commit(offsets=begun, asynchronous=False)  # a restart goes on here, though nothing was handed out
@@ -135,28 +125,6 @@ class Subscription:
             if self._end and at.offset >= ends[at.topic, at.partition]:
                 self._read_to_end((at.topic, at.partition))
 
-    def _offsets(self, partitions: Iterable[Partition], time_ms: int) -> dict[Partition, int]:
-        """The offset of the first message at or after a time, in each partition; the end where there is none."""
-        found = self._asked([TopicPartition(topic, number, time_ms) for topic, number in partitions])
-        none_later = [TopicPartition(at.topic, at.partition, LATEST_MS) for at in found if at.offset < 0]
-        return {(at.topic, at.partition): at.offset for at in [*found, *self._asked(none_later)]}
-
-    def _asked(self, times: list[TopicPartition]) -> list[TopicPartition]:
-        """Offsets of times in the place of offsets; KafkaFailure where the cluster does not say in time."""
-        deadline = monotonic() + ANSWER_TIMEOUT_S
-        while times:
-            try:
-                found = self._consumer.offsets_for_times(times, timeout=ANSWER_TIMEOUT_S)
-                error = next((at.error for at in found if at.error is not None), None)
-            except KafkaException as failed:
-                error = failed.args[0]
-            if error is None:
-                return found
-            if error.code() not in SETTLING or monotonic() > deadline:
-                raise KafkaFailure(explain(error, self._cluster))
-            sleep(SETTLING_TURN_S)
-        return []
-
 
 def coordinates(message: Message) -> str:
     """Where a message lies, for people."""
@@ -165,13 +133,3 @@ def coordinates(message: Message) -> str:
 
 def _at(offsets: dict[Partition, int]) -> list[TopicPartition]:
     return [TopicPartition(topic, number, offset) for (topic, number), offset in offsets.items()]
-
-
-def _partitions(cluster: Cluster, topics: Collection[str]) -> list[Partition]:
-    known = reach(cluster, ANSWER_TIMEOUT_S).topics
-    for topic in topics:
-        if topic not in known:
-            raise KafkaFailure(
-                f"{cluster} has no topic {topic}: is the prefix right? `streamer topics create` makes it"
-            )
-    return [(topic, number) for topic in topics for number in known[topic].partitions]

@@ -108,6 +108,32 @@ def reach(cluster: Cluster, timeout_s: float) -> ClusterMetadata:
             raise Unreachable(_why_unreachable(cluster, errors, timeout_s))
 
 
+def failure(error: KafkaError, cluster: Cluster) -> KafkaFailure:
+    """The error as people read it: Unreachable where the cluster is away or comes back, else KafkaFailure."""
+    kind = Unreachable if is_away(error) else KafkaFailure
+    return kind(explain(error, cluster))
+
+
+def is_away(error: KafkaError) -> bool:
+    """Whether waiting may help."""
+    return error.retriable() or error.code() in _AWAY
+
+
+_AWAY = {
+    KafkaError._TRANSPORT,
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._TIMED_OUT,
+    KafkaError._TIMED_OUT_QUEUE,
+    KafkaError._WAIT_COORD,
+    KafkaError._RESOLVE,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.REQUEST_TIMED_OUT,
+}
+"""What a cluster that is away, or comes back, makes its clients hear."""
+
+
 def explain(error: KafkaError, cluster: Cluster) -> str:
     """What is wrong, and what to do, in one line."""
     detail = _detail(error)

@@ -17,10 +17,11 @@ from schemas.packet import Coordinates, Packet
 from schemas.records import DeadLetter, RecordFileError
 from schemas.wire import Record
 from streamer.kafka.cluster import Unreachable
+from streamer.kafka.offsets import Partition
 from streamer.kafka.registry import SchemaRegistry
 from streamer.sinks.acknowledged import AcknowledgedProducer
 from streamer.sinks.base import Away, DeadLetterSink
-from streamer.sinks.subscription import Position, Subscription
+from streamer.sinks.subscription import Subscription
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +98,7 @@ class Tally:
 class _Batch:
     """What was read since the last commit."""
 
-    positions: dict[Position, int] = field(default_factory=dict)
+    positions: dict[Partition, int] = field(default_factory=dict)
     messages: int = 0
     unreadable: int = 0
     began: float = 0.0

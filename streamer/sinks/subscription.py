@@ -7,16 +7,14 @@ from collections.abc import Mapping, Sequence
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from streamer.kafka.cluster import Cluster, KafkaFailure, Unreachable, explain, reach
+from streamer.kafka.cluster import Cluster, KafkaFailure, Unreachable, failure, reach
+from streamer.kafka.offsets import LATEST_MS, Partition, offsets_at, partitions_of
 
 CALL_S = 5.0
 """Longest wait for an answer of the cluster [s]."""
 
 LONGEST_WRITE_S = 86_400
 """So long a sink may write or join files between two polls before the group gives it up; Kafka allows no more [s]."""
-
-Position = tuple[str, int]
-"""Topic and partition."""
 
 _MOVED = {
     KafkaError.ILLEGAL_GENERATION,
@@ -39,18 +37,14 @@ class Subscription:
     """
 
     def __init__(self, home: Cluster, topics: Sequence[str], group: str, kind: str, session_timeout_s: float) -> None:
-        there = reach(home, CALL_S).topics
-        for topic in topics:
-            if topic not in there:
-                raise KafkaFailure(f"{home} has no topic {topic}: make it with `streamer topics create`")
         self._home, self._kind, self._topics = home, kind, list(topics)
-        self._expected = {(topic, number) for topic in topics for number in there[topic].partitions}
+        self._expected = set(partitions_of(home, topics))
         self._assigned: list[TopicPartition] | None = None
         """What the group gave us and is not begun."""
-        self._committed: dict[Position, int] = {}
-        self._ends: dict[Position, int] = {}
+        self._committed: dict[Partition, int] = {}
+        self._ends: dict[Partition, int] = {}
         """Where the partitions ended when they were first begun."""
-        self._unfinished: set[Position] | None = None
+        self._unfinished: set[Partition] | None = None
         """Partitions not yet read to that end; None before they are begun."""
         self._is_away = False
         self._failure: KafkaFailure | None = None
@@ -98,13 +92,10 @@ class Subscription:
             return False
         try:
             known = self._consumer.committed(self._assigned, timeout=CALL_S)
-            self._committed = {(at.topic, at.partition): max(at.offset, 0) for at in known}
-            for at in known:
-                if (at.topic, at.partition) not in self._ends:
-                    low, high = self._consumer.get_watermark_offsets(at, timeout=CALL_S)
-                    self._ends[at.topic, at.partition] = high if high > max(at.offset, low) else 0
         except KafkaException as failed:
             raise self._meaning(failed.args[0]) from None
+        self._committed = {(at.topic, at.partition): max(at.offset, 0) for at in known}
+        self._ends |= offsets_at(self._consumer, self._home, given - self._ends.keys(), LATEST_MS)
         self._unfinished = {place for place, end in self._ends.items() if end > self._committed.get(place, 0)}
         self._consumer.assign(known)
         self._assigned = None
@@ -137,7 +128,7 @@ class Subscription:
             self._is_away = False
         return messages
 
-    def commit(self, positions: Mapping[Position, int]) -> bool:
+    def commit(self, positions: Mapping[Partition, int]) -> bool:
         """Makes positions lasting; False where the group was formed anew meanwhile. Unreachable, KafkaFailure."""
         offsets = [TopicPartition(topic, number, offset) for (topic, number), offset in positions.items()]
         try:
@@ -166,7 +157,7 @@ class Subscription:
     def _lose(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         consumer.unassign()
 
-    def _reached(self, place: Position, offset: int | None) -> None:
+    def _reached(self, place: Partition, offset: int | None) -> None:
         if self._unfinished is not None and (offset is None or offset >= self._ends.get(place, 0)):
             self._unfinished.discard(place)
 
@@ -183,20 +174,4 @@ class Subscription:
             return KafkaFailure(
                 f"another {self._kind} sink of this deployment has taken over: one sink writes a table, stop the other"
             )
-        text = explain(error, self._home)
-        return Unreachable(text) if error.retriable() or error.code() in _WAITED_OUT else KafkaFailure(text)
-
-
-_WAITED_OUT = {
-    KafkaError._TRANSPORT,
-    KafkaError._ALL_BROKERS_DOWN,
-    KafkaError._TIMED_OUT,
-    KafkaError._TIMED_OUT_QUEUE,
-    KafkaError._WAIT_COORD,
-    KafkaError._RESOLVE,
-    KafkaError.COORDINATOR_NOT_AVAILABLE,
-    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-    KafkaError.NOT_COORDINATOR,
-    KafkaError.REQUEST_TIMED_OUT,
-}
-"""What a cluster that is away, or comes back, makes its clients hear."""
+        return failure(error, self._home)

@@ -11,7 +11,7 @@ from typing import Self
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from schemas.packet import Coordinates, Packet
-from streamer.kafka.cluster import Cluster, KafkaFailure, Unreachable, explain, reach
+from streamer.kafka.cluster import Cluster, KafkaFailure, Unreachable, explain, is_away, reach
 from streamer.kafka.offsets import EARLIEST_MS, LATEST_MS, Partition, offsets_at
 
 ANSWER_TIMEOUT_S = 10.0
@@ -22,9 +22,6 @@ PATIENCE_S = 60.0
 
 QUEUED_MAX_KBYTES = 65_536
 """Most memory for what is fetched ahead [1024 byte]."""
-
-AWAY = (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._RESOLVE)
-"""Errors of brokers that may come back."""
 
 
 class KafkaTopicSource:
@@ -99,7 +96,7 @@ class KafkaTopicSource:
             raise KafkaFailure(
                 f"messages of {self._topic} were deleted before they were read: start again, with a later --from"
             )
-        if error.code() in AWAY or error.retriable():
+        if is_away(error):
             return True
         raise KafkaFailure(explain(error, self._cluster))
 

@@ -275,7 +275,7 @@ def test_a_missing_topic_is_one_line_that_says_what_to_do(kafka: Kafka) -> None:
 
 
 def test_an_unreachable_cluster_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streamer.client.subscription.ANSWER_TIMEOUT_S", 1.0)
+    monkeypatch.setattr("streamer.kafka.offsets.ANSWER_TIMEOUT_S", 1.0)
     with pytest.raises(Unreachable, match=r"127\.0\.0\.1:1\) cannot be reached"):
         ScoredAlerts("127.0.0.1:1")
 

@@ -348,7 +348,7 @@ def test_a_missing_topic_is_named_with_what_to_do(deployment: Deployment) -> Non
     deployment.settings["kafka"]["topic_prefix"] = "nobody"
     refused = deployment.run("parquet")
     assert refused.returncode == 2
-    assert "has no topic nobody.scored: make it with `streamer topics create`" in refused.stderr
+    assert "has no topic nobody.scored: is the prefix right? `streamer topics create` makes it" in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
 
 

@@ -6,8 +6,9 @@ from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
-from streamer.client.beginning import EARLIEST_MS, LATEST_MS, beginning_ms
+from streamer.client.beginning import beginning_ms
 from streamer.errors import ConfigurationError
+from streamer.kafka.offsets import EARLIEST_MS, LATEST_MS
 
 NOW = datetime(2026, 11, 21, 6, 30, tzinfo=UTC)
 
