@@ -58,7 +58,7 @@ def worker_command(
     config: Config = None,
 ) -> None:
     """Be one worker of `streamer run`, which starts it."""
-    from streamer.commands.run import run_worker
+    from streamer.commands.worker import run_worker
 
     raise typer.Exit(run_worker(settings_of(config), index))
 

@@ -8,6 +8,7 @@ import signal
 import sys
 from time import monotonic
 
+from streamer.commands.logs import log_to_stderr
 from streamer.factory.sinks import SinkKind, open_sink
 from streamer.settings import Settings
 
@@ -16,9 +17,7 @@ log = logging.getLogger(__name__)
 
 def run_sink(settings: Settings, kind: SinkKind, until_eos: bool, as_json: bool) -> None:
     """Fills the table until SIGTERM or Ctrl-C, or to the end of the topics as it is now; UserError where it cannot."""
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format=f"%(asctime)s %(levelname)s sink {kind}: %(message)s", force=True
-    )
+    log_to_stderr(f"sink {kind}")
     stops: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, frame: stops.append(number))
