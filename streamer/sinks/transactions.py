@@ -24,8 +24,8 @@ PATIENCE_S = 20.0
 than the silence after which it counts as dead, 30 s."""
 
 IDLE_S = 10.0
-"""A connection that carries nothing for so long is closed [s]. It may be one that librdkafka waits on for ever: it looks
-for the group's coordinator anew only when some connection changes (its issues 5456 and 5511)."""
+"""A connection that carries nothing for so long is closed [s]. librdkafka may wait for one for ever: it looks for the
+group's coordinator anew only when some connection changes (its issues 5456 and 5511)."""
 
 TURN_S = 0.1
 """What cannot be done at once is tried again after this time [s]."""

@@ -47,6 +47,7 @@ class Membership:
         self._home = home
         self._gained, self._lost = gained, lost
         self._troubles = Troubles(home)
+        self._is_closing = False
         self._without_position: set[HomePartition] = set()
         """Partitions that are ours, and whose positions could not be read yet."""
         self._topics: frozenset[str] = frozenset()
@@ -103,6 +104,8 @@ class Membership:
 
     def _on_assign(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
         consumer.incremental_assign([])  # nothing is fetched here
+        if self._is_closing:
+            return  # a last assignment, handed out by `close`: the group tells nothing more
         self.proof = consumer.consumer_group_metadata()
         self._without_position.update((at.topic, at.partition) for at in partitions)
 
@@ -133,5 +136,6 @@ class Membership:
 
     def close(self) -> None:
         """Leaves; what was ours stays reserved for this slot until the session times out."""
+        self._is_closing = True
         with suppress(KafkaException):  # there is nothing to mend any more
             self._consumer.close()
