@@ -154,6 +154,8 @@ def explain(error: KafkaError, cluster: Cluster) -> str:
             return f"{cluster} cannot be set up: {detail}"
         case KafkaError.UNKNOWN_TOPIC_OR_PART | KafkaError._UNKNOWN_TOPIC | KafkaError._UNKNOWN_PARTITION:
             return f"{cluster} has no such topic: `streamer topics show` lists what is there"
+        case KafkaError.ILLEGAL_GENERATION | KafkaError.UNKNOWN_MEMBER_ID | KafkaError.REBALANCE_IN_PROGRESS:
+            return f"{cluster} has shared out its partitions anew meanwhile"
         case KafkaError.MSG_SIZE_TOO_LARGE:
             return f"a message is larger than {cluster} takes"
         case KafkaError.INVALID_REPLICATION_FACTOR:

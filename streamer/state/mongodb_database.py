@@ -18,7 +18,7 @@ from pymongo.errors import (
 )
 
 from schemas.surveys.identity import SURVEYS
-from streamer.state.store import StoreAway, StoreError
+from streamer.state.store import StoreAway, StoreError, StoreRefused
 
 Document = dict[str, Any]
 Change = UpdateOne | ReplaceOne[Document] | DeleteOne
@@ -202,11 +202,11 @@ class MongodbDatabase:
         said = _line(error)
         codes = set(_codes(error))
         if _WRONG_PASSWORD in codes:
-            return StoreError(
+            return StoreRefused(
                 f"the {self.name} refuses the user {self._username!r}: check the user name and the password"
             )
         if _NOT_ALLOWED in codes:
-            return StoreError(
+            return StoreRefused(
                 f"the {self.name} does not let the user {self._username!r} do this: give it the role readWrite ({said})"
             )
         if error.timeout:

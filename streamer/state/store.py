@@ -13,7 +13,7 @@ from schemas.alert import AlertBatch, EncodedCutouts
 from schemas.light_curve import Float32Array, IntArray
 from schemas.scored import ScoredBatch
 from schemas.spectrum import Spectrum
-from streamer.errors import UserError
+from streamer.errors import ConfigurationError, UserError
 
 
 class StoreError(UserError):
@@ -26,6 +26,10 @@ class StoreBusy(StoreError):  # noqa: N818  (a state of the store, nobody's erro
 
 class StoreAway(StoreError):  # noqa: N818  (a state of the store, nobody's error)
     """The store cannot be reached now: nothing is lost, try again later."""
+
+
+class StoreRefused(StoreError, ConfigurationError):
+    """The store does not let us in as we are configured: waiting does not help."""
 
 
 class Seen(NamedTuple):
