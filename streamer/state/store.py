@@ -28,7 +28,7 @@ class StoreAway(StoreError):  # noqa: N818  (a state of the store, nobody's erro
     """The store cannot be reached now: nothing is lost, try again later."""
 
 
-class StoreRefused(StoreError, ConfigurationError):
+class StoreRefused(StoreError, ConfigurationError):  # noqa: N818  (as StoreAway)
     """The store does not let us in as we are configured: waiting does not help."""
 
 
