@@ -1,7 +1,7 @@
 """Fixtures of real servers, loaded by tests/conftest.py.
 
-One Kafka and one MongoDB-protocol server serve a whole run: under pytest-xdist this folder's tests go to one of its
-processes. KAFKA_BOOTSTRAP and MONGODB_URI name servers to use instead of starting any.
+One Kafka and one MongoDB-protocol server serve all tests of a process of pytest-xdist, and a file of this folder stays
+in one process. KAFKA_BOOTSTRAP and MONGODB_URI name servers to use instead of starting any.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any, TypeVar
 
 import pymongo
@@ -51,20 +52,20 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker(pytest.mark.services)
 
 
-class OneProcessForServices(LoadScopeScheduling):
-    """Hands out tests one by one, but those of this folder all to one process, and first.
+class FilesOfServicesWhole(LoadScopeScheduling):
+    """Gives each file of this folder to one process as a whole: no process starts servers for a test or two.
 
-    By the folder, since xdist 3.8 does not see its own groups (`--dist loadgroup`) under pytest 9.2.
+    By the file's name, since xdist 3.8 does not see its own groups (`--dist loadgroup`) under pytest 9.2.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return FOLDER if nodeid.startswith(FOLDER) else nodeid
+        return nodeid.partition("::")[0] if nodeid.startswith(FOLDER) else nodeid
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneProcessForServices:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FilesOfServicesWhole:
     """Called by pytest-xdist when tests run in several processes."""
-    return OneProcessForServices(config, log)
+    return FilesOfServicesWhole(config, log)
 
 
 @dataclass
@@ -88,6 +89,11 @@ class Kafka:
         settings = {key.replace("_", "."): value for key, value in config.items()}
         admin = AdminClient(self.client)  # must outlive its answer
         admin.create_topics([NewTopic(name, partitions, 1, config=settings)])[name].result(WAIT_S)
+        end = monotonic() + WAIT_S
+        while (
+            name not in admin.list_topics(timeout=WAIT_S).topics and monotonic() < end
+        ):  # a broker may hear of it later
+            sleep(0.05)
 
     def produce(self, topic: str, rows: Iterable[tuple[bytes | str | None, bytes | None]], **options: Any) -> None:
         """Sends (key, value) rows and waits until all are written; `options` are those of Producer.produce."""

@@ -343,7 +343,7 @@ def test_three_lines_of_the_docs_give_tonights_young_supernovae(stream: Stream, 
     class_scores = np.tile(np.array([0.75, 0.25, 0, 0, 0, 0, 0], np.float32), (30, 1))
     class_scores[::3] = class_scores[0, [1, 2, 3, 4, 5, 0, 6]]  # a TDE
     stream.publish_values(values(range(30), class_scores=class_scores))
-    code = code_of_page("from streamer.client import ScoredAlerts\nfor alert in")
+    code = code_of_page("from streamer.client import ScoredAlerts\n\nfor alert in")
     assert len(code.strip().splitlines()) == 3
     asked = f'"{stream.kafka.bootstrap}", prefix="{stream.prefix}", until_eos=True'
     lines = run(code.replace('"localhost:9092"', asked), tmp_path).splitlines()
