@@ -108,7 +108,7 @@ def line(alert: ScoredAlert) -> Text:
     """One alert in the columns of `COLUMNS`."""
     name, curve = alert.predicted_class, alert.light_curve
     is_uncalibrated = name is not None and alert.calibration is None
-    style = CLASS_STYLES[name] if name else "dim"
+    style = CLASS_STYLES.get(name, "white") if name else "dim"
     texts: list[tuple[str, str]] = [
         (f"{alert.scored:%m-%d %H:%M:%S}", "dim"),
         (f"{alert.survey}:{alert.object_id}", "bold"),
@@ -138,7 +138,10 @@ def _score(alert: ScoredAlert) -> str:
     """The predicted class's score as a bar and a number, in brackets if uncalibrated; else the reason."""
     if alert.class_scores is None or alert.predicted_class is None:
         return alert.unclassified_reason or ""
-    score: float = getattr(alert.class_scores, _COLUMN[alert.predicted_class])
+    column = _COLUMN.get(alert.predicted_class)
+    if column is None:
+        return "?"  # a class of a later taxonomy
+    score: float = getattr(alert.class_scores, column)
     number = f"{score:.2f}" if alert.calibration is not None else f"({score:.2f})"
     full = round(score * BAR_CELLS)
     return f"{'█' * full}{'░' * (BAR_CELLS - full)} {number}"
@@ -149,7 +152,8 @@ def _row(texts: Iterable[str]) -> str:
 
 
 def _cell(text: str, column: Column) -> str:
-    """The text in a column's width; what is longer is cut, and shows it."""
+    """The text in a column's width; what is longer is cut, and shows it. A terminal's own codes become harmless."""
+    text = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
     if len(text) > column.width:
         return f"{text[: column.width - 1]}…"
     return text.rjust(column.width) if column.is_number else text.ljust(column.width)

@@ -78,3 +78,12 @@ def test_the_heading_comes_once_and_before_the_first_alert() -> None:
     assert heading.split()[:2] == ["scored", "(UTC)"]
     assert len(rest) == 2
     assert rest[0] == rest[1] == line(alert()).plain
+
+
+def test_a_class_of_a_later_taxonomy_is_shown_by_its_name() -> None:
+    assert cells(alert().model_copy(update={"predicted_class": "SN Iax"}))[2:4] == ["SN Iax", "?"]
+
+
+def test_codes_that_would_command_the_terminal_are_made_harmless() -> None:
+    shown = line(alert().model_copy(update={"object_id": "\x1b]0;x\x07", "model": "\x1b[2J"})).plain
+    assert shown.isprintable()
