@@ -26,6 +26,9 @@ ANSWER_TIMEOUT_S = 10.0
 BEGIN, END = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]
 """Which offset of a partition is asked for."""
 
+OFFSETS_TOPIC = "__consumer_offsets"
+"""Where a cluster keeps the positions of groups; it makes it for the first group."""
+
 Partition = tuple[str, int]
 """Topic and partition of one cluster."""
 
@@ -94,6 +97,8 @@ class DeploymentWatch:
 
     def _positions(self) -> dict[Partition, int]:
         """The committed offsets of the group on the home cluster."""
+        if OFFSETS_TOPIC not in reach(self._home, ANSWER_TIMEOUT_S).topics:
+            return {}  # asked for offsets before any group was there, librdkafka 2.16 dies of a segmentation fault
         with _explained(self._home):
             asked = self._admin(self._home).list_consumer_group_offsets(
                 [ConsumerGroupTopicPartitions(self._group)], request_timeout=ANSWER_TIMEOUT_S

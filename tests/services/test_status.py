@@ -14,12 +14,14 @@ import yaml
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from scripts.services import KafkaServer
 from streamer import cli
 from streamer.commands import status as command
 from streamer.kafka import progress
 from streamer.kafka.cluster import Cluster
 from streamer.kafka.progress import DeploymentWatch, Progress, Watched
 from tests.services.fixtures import Kafka
+from tests.services.running import streamer
 from tests.streamer.test_status import worker
 
 DEPLOYMENT = "night-watch"
@@ -220,3 +222,15 @@ def test_watching_goes_on_while_the_cluster_is_away(ask: Ask, monkeypatch: pytes
     code, out, err = ask({"kafka": {"bootstrap": NOBODY}}, "--watch")
     assert (code, turns, err) == (130, [command.REPEAT_S] * 2, "")
     assert "cannot be reached" in out
+
+
+def test_a_cluster_that_never_had_a_group_is_asked_without_harm(
+    start_kafka: Callable[..., KafkaServer], tmp_path: Path
+) -> None:
+    config = tmp_path / "streamer.yaml"
+    config.write_text(yaml.safe_dump({"kafka": {"bootstrap": start_kafka().bootstrap}, "streams": [{"topics": ["x"]}]}))
+    asked = streamer(
+        "status", "--json", "--config", config
+    )  # a process of its own: librdkafka would take this one along
+    assert asked.returncode == 1, asked.stderr
+    assert json.loads(asked.stdout)["healthy"] is False

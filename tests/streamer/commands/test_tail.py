@@ -81,7 +81,7 @@ def test_the_heading_comes_once_and_before_the_first_alert() -> None:
 
 
 def test_a_class_of_a_later_taxonomy_is_shown_by_its_name() -> None:
-    assert cells(alert().model_copy(update={"predicted_class": "SN Iax"}))[2:4] == ["SN Iax", "?"]
+    assert cells(alert().model_copy(update={"predicted_class": "Iax"}))[2:4] == ["Iax", "?"]
 
 
 def test_codes_that_would_command_the_terminal_are_made_harmless() -> None:
