@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from math import inf
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
@@ -116,6 +117,12 @@ FORGOTTEN_S = 86_400.0
 """A slot that was silent for a day is left out [s]: hosts come and go."""
 
 
+class _Dated(BaseModel):
+    """What a word of any version says: when. A word without it is no worker's."""
+
+    updated: AwareDatetime
+
+
 class SeenWorker(WorkerStatus):
     """A worker as seen from outside."""
 
@@ -161,7 +168,7 @@ def assess(
     lag = {f"{item.cluster}:{item.topic}": item.lag for item in progress}
     totals = _totals(workers, sum(lag.values()))
     problems = [
-        *_absent(workers, now),
+        *_absent(workers, has_word=bool(words)),
         *_of_workers(workers),
         *_parked(workers),
         *(_expired(item) for item in progress if item.expired),
@@ -188,20 +195,29 @@ def duration(seconds: float) -> str:
 
 
 def _seen(words: Mapping[str, bytes], now: datetime) -> tuple[list[SeenWorker], list[str]]:
-    """The workers by slot, and a line for each word that cannot be read."""
+    """The workers by slot, and a line for each word that cannot be read; what is forgotten is left out of both."""
     workers: list[SeenWorker] = []
     unreadable: list[str] = []
     for slot, word in sorted(words.items()):
+        silence_s = _silence_s(word, now)
+        if silence_s > FORGOTTEN_S:
+            continue
         try:
             said = WorkerStatus.model_validate_json(word)
         except ValidationError:
             unreadable.append(f"what {slot} says cannot be read: use the `streamer` of the same version as its worker")
             continue
-        silence_s = max((now - said.updated).total_seconds(), 0.0)
-        if silence_s <= FORGOTTEN_S:
-            condition = "stopped" if said.state == "stopping" else "live" if silence_s <= SILENT_S else "silent"
-            workers.append(SeenWorker(**dict(said), condition=condition, silence_s=silence_s))
+        condition = "stopped" if said.state == "stopping" else "live" if silence_s <= SILENT_S else "silent"
+        workers.append(SeenWorker(**dict(said), condition=condition, silence_s=silence_s))
     return workers, unreadable
+
+
+def _silence_s(word: bytes, now: datetime) -> float:
+    """How long ago a word of any version was said [s]; infinite where it does not say."""
+    try:
+        return max((now - _Dated.model_validate_json(word).updated).total_seconds(), 0.0)
+    except ValidationError:
+        return inf
 
 
 def _totals(workers: Sequence[SeenWorker], lag: int) -> Totals:
@@ -231,12 +247,17 @@ def _summary(totals: Totals) -> str:
     return f"{who}, {totals.rate:,.0f} alerts/s, {behind}"
 
 
-def _absent(workers: Sequence[SeenWorker], now: datetime) -> Iterator[str]:
-    if not workers:
-        yield "no worker has been heard of for a day: start `streamer run`"
-    elif all(worker.condition != "live" for worker in workers):
-        silence = duration(min(worker.silence_s for worker in workers))
-        yield f"no worker has been heard of for {silence}: start `streamer run`"
+def _absent(workers: Sequence[SeenWorker], has_word: bool) -> Iterator[str]:
+    if any(worker.condition == "live" for worker in workers):
+        return
+    last = min(workers, key=lambda worker: worker.silence_s, default=None)
+    if last is None:
+        said = "no worker has been heard of for a day" if has_word else "no worker has ever been heard of"
+    elif last.condition == "stopped":
+        said = f"the service was stopped {duration(last.silence_s)} ago"
+    else:
+        said = f"no worker has been heard of for {duration(last.silence_s)}"
+    yield f"{said}: start `streamer run`"
 
 
 def _of_workers(workers: Sequence[SeenWorker]) -> Iterator[str]:

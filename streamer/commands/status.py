@@ -79,7 +79,8 @@ def _parts(status: DeploymentStatus) -> Iterator[RenderableType]:
     for worker in status.workers:
         if worker.last_error is not None:
             error = worker.last_error
-            line = f"last error of {worker.slot}, {_ago(status.at, error.when)}: {error.kind}: {error.text}"
+            since = ", it is over" if worker.condition == "live" and worker.state == "running" else ""
+            line = f"last error of {worker.slot}, {_ago(status.at, error.when)}{since}: {error.kind}: {error.text}"
             yield Text(line, style="dim")
 
 

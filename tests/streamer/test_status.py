@@ -95,14 +95,22 @@ def test_how_far_behind_follows_from_what_waits_and_the_rate(rate: float, lag: i
 
 def test_no_word_at_all_says_what_to_start() -> None:
     status = judged(lag=5)
-    assert status.problems == ["no worker has been heard of for a day: start `streamer run`"]
+    assert status.problems == ["no worker has ever been heard of: start `streamer run`"]
     assert (status.healthy, status.summary, status.lag) == (False, status.problems[0], {"home:lsst": 5})
 
 
-@pytest.mark.parametrize("state", ["running", "stopping"])
-def test_without_a_live_worker_the_last_word_s_age_is_said(state: str) -> None:
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [("running", "no worker has been heard of for 3 min"), ("stopping", "the service was stopped 3 min ago")],
+)
+def test_without_a_live_worker_the_last_word_and_its_age_are_said(state: str, said: str) -> None:
     status = judged(worker(silence_s=180.0, state=state), worker("node-2-0", silence_s=900.0))
-    assert status.problems == ["no worker has been heard of for 3 min: start `streamer run`"]
+    assert status.problems == [f"{said}: start `streamer run`"]
+
+
+def test_words_that_are_all_forgotten_are_not_taken_for_none() -> None:
+    status = judged(worker(silence_s=90_000.0))
+    assert status.problems == ["no worker has been heard of for a day: start `streamer run`"]
 
 
 def test_a_silent_worker_beside_a_live_one_is_wrong_and_one_that_stopped_is_not() -> None:
@@ -137,7 +145,9 @@ def test_a_worker_that_backs_off_says_what_it_waits_for() -> None:
     status = judged(worker(state="waiting", last_error=error))
     assert status.problems == ["node-1-0 waits: MongoDB is away"]
     assert "last error of node-1-0, 30 s ago: store_away: MongoDB is away" in printed(status)
-    assert judged(worker(last_error=error)).healthy
+    well = judged(worker(last_error=error))
+    assert well.healthy
+    assert "last error of node-1-0, 30 s ago, it is over: store_away: MongoDB is away" in printed(well)
 
 
 def test_a_stop_over_dead_letters_stays_wrong_though_others_live() -> None:
@@ -152,12 +162,22 @@ def test_messages_that_were_deleted_unread_are_told() -> None:
 
 
 def test_words_of_another_version_and_clusters_that_are_away_are_told() -> None:
-    words = {"a": worker("a").model_dump_json().encode(), "b": b'{"slot": "b", "mood": "good"}'}
+    other = b'{"slot": "b", "mood": "good", "updated": "2026-11-21T02:59:58Z"}'
+    words = {"a": worker("a").model_dump_json().encode(), "b": other}
     status = assess("night-watch", words, [], ["the lag at rubin is not known: it is away"], NOW)
     assert status.problems == [
         "what b says cannot be read: use the `streamer` of the same version as its worker",
         "the lag at rubin is not known: it is away",
     ]
+
+
+@pytest.mark.parametrize(
+    "word", [b'{"mood": "good", "updated": "2026-11-20T02:59:58Z"}', b'{"mood": "good"}', b"\xff no word"]
+)
+def test_words_of_another_version_are_forgotten_after_a_day_and_those_of_no_worker_at_once(word: bytes) -> None:
+    words = {"a": worker("a").model_dump_json().encode(), "b": word}
+    status = assess("night-watch", words, [], [], NOW)
+    assert (status.healthy, [each.slot for each in status.workers]) == (True, ["a"])
 
 
 def test_the_json_holds_the_whole_judgement() -> None:
