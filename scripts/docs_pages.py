@@ -63,7 +63,11 @@ next. Prometheus scrapes `/metrics`; whoever keeps the workers running asks the 
 | `/readyz` | 200 when partitions are assigned, models warm and stores reachable, else 503; JSON with each of them |
 
 A worker that waits for a store or a cluster polls on: one that answers 503 at `/healthz` is to be killed and started
-again. The first start on a machine compiles, for up to half a minute, before it polls.
+again. The first start on a machine compiles before it polls: for half a minute, or a minute or two where other programs
+run. Give it so long before you count `/healthz`. `/readyz` answers 503 until then.
+
+The store counts as reachable from a worker's start until a batch has failed on it, and again from the next batch that
+passes: a worker without alerts does not notice that its store is away.
 
 Series of a partition end when the worker loses it. A counter begins at zero with each start.
 """
