@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 import bson
 from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
-from pymongo import ASCENDING, DESCENDING, IndexModel, MongoClient, ReplaceOne
-from pymongo.errors import BulkWriteError, ConnectionFailure, InvalidURI, OperationFailure, PyMongoError
+from pymongo import ASCENDING, DESCENDING, IndexModel, ReplaceOne
+from pymongo.errors import PyMongoError
 
 from schemas.columns import KEY
 from schemas.records import RecordFileError
 from schemas.wire import SCORED_ALERT, Record
-from streamer.errors import ConfigurationError
+from streamer.mongodb_client import Failing, explain, open_client
 from streamer.sinks.base import Away, SinkError
 
 COLLECTION = "scored_alerts"
 
-ANSWER_TIMEOUT_MS = 5_000
-"""A server that has not been found after this time is away [ms]."""
+ANSWER_TIMEOUT_S = 10.0
+"""A server that has not taken one round trip's documents after this time is away [s]."""
+
+ROUND_TRIP = 1_000
+"""So many are written in one round trip [documents]."""
 
 INDEXES = (
     IndexModel([("object_id", ASCENDING)]),
@@ -40,15 +44,10 @@ class MongodbSink:
     schema_name = SCORED_ALERT
 
     def __init__(self, uri: str, database: str, username: str | None = None, password: str | None = None) -> None:
-        user: dict[str, Any] = {} if username is None else {"username": username, "password": password}
-        try:
-            self._client: MongoClient[Any] = MongoClient(
-                uri, serverSelectionTimeoutMS=ANSWER_TIMEOUT_MS, appname="transient-streamer", connect=False, **user
-            )
-        except (InvalidURI, PyMongoError, ValueError) as error:
-            raise ConfigurationError(f"sinks.mongodb.uri cannot be used: {error}") from None
-        self._collection = self._client[database].get_collection(COLLECTION)
-        self._where = f"the MongoDB collection {database}.{COLLECTION}"
+        self._username = username
+        self._client = open_client(uri, username, password, ANSWER_TIMEOUT_S)
+        self._collection = self._client[database][COLLECTION]
+        self._name = f"MongoDB collection {database}.{COLLECTION}"
         self._has_indexes = False
         self._taken: dict[str, RawBSONDocument] = {}
 
@@ -69,26 +68,20 @@ class MongodbSink:
         self._taken.update(documents)
 
     def flush(self) -> None:
-        """Writes what was taken, in one round trip. Away where the server is, SinkError where it refuses."""
-        upserts: list[ReplaceOne[Any]] = [
-            ReplaceOne({"_id": key}, document, upsert=True) for key, document in self._taken.items()
-        ]
+        """Writes what was taken. Away where the server is, or does not answer; SinkError where it refuses."""
         try:
             if not self._has_indexes:
                 self._collection.create_indexes(list(INDEXES))
                 self._has_indexes = True
-            if upserts:
+            while self._taken:
+                some = dict(islice(self._taken.items(), ROUND_TRIP))
+                upserts: list[ReplaceOne[Any]] = [ReplaceOne({"_id": key}, some[key], upsert=True) for key in some]
                 self._collection.bulk_write(upserts, ordered=False)
-        except ConnectionFailure as error:
-            raise Away(f"{self._where} cannot be reached ({_line(error)})") from None
-        except BulkWriteError as error:
-            first = error.details["writeErrors"][:1] or error.details["writeConcernErrors"][:1]
-            raise SinkError(f"{self._where} refuses documents: {first[0].get('errmsg', '?')}") from None
-        except OperationFailure as error:
-            raise SinkError(f"{self._where} refuses: {_line(error)}; check the user of sinks.mongodb") from None
+                for key in some:
+                    del self._taken[key]
         except PyMongoError as error:
-            raise SinkError(f"{self._where} cannot be written: {_line(error)}") from None
-        self._taken = {}
+            failing, line = explain(error, self._name, self._username, ANSWER_TIMEOUT_S)
+            raise (Away if failing is Failing.AWAY else SinkError)(line) from None
 
     def join(self) -> None:
         """Nothing to do: the server keeps its own order."""
@@ -96,8 +89,3 @@ class MongodbSink:
     def close(self) -> None:
         """Lets go of the server."""
         self._client.close()
-
-
-def _line(error: PyMongoError) -> str:
-    """The first sentence: the driver's messages go on with the state of each server."""
-    return str(error).split(", full error:")[0].split(" (configured timeouts")[0].split(", Timeout:")[0]

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from pymongo import DeleteOne, MongoClient, ReadPreference, ReplaceOne, UpdateOne
-from pymongo.errors import (
-    BulkWriteError,
-    ConnectionFailure,
-    OperationFailure,
-    PyMongoError,
-)
+from pymongo import DeleteOne, ReplaceOne, UpdateOne
+from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
 
 from schemas.surveys.identity import SURVEYS
+from streamer.mongodb_client import Failing, explain, open_client, without_user
 from streamer.state.store import StoreAway, StoreError, StoreRefused
 
 Document = dict[str, Any]
@@ -38,10 +33,9 @@ SIDE_BY_SIDE = 4
 BUSY_TRIES = 5
 """Two workers that insert one document at once: the server refuses one of them, which then finds it there."""
 
-_AWAY = {6, 7, 64, 89, 91, 100, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436}
-"""Codes of MongoDB that say: not now. Hosts, primaries or majorities that are not there, shutting down, time limits."""
+_DUPLICATE_KEY, _NO_SUCH_COMMAND = 11000, 59
 
-_DUPLICATE_KEY, _NO_SUCH_COMMAND, _NOT_ALLOWED, _WRONG_PASSWORD = 11000, 59, 13, 18
+_ERRORS = {Failing.AWAY: StoreAway, Failing.REFUSED: StoreRefused, Failing.BROKEN: StoreError}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +55,9 @@ class Retention:
 class MongodbDatabase:
     """One database, spoken to with time limits; every failure is a StoreError.
 
-    StoreAway where the server cannot be reached, or does not answer within `timeout_s`. A write is acknowledged when
-    the majority of the servers have it in their journals: what was committed here outlives a crash of the server, and
-    the positions in Kafka are committed only afterwards.
+    StoreAway where the server cannot be reached, or does not answer within `timeout_s`. What was committed here
+    outlives a crash of the server, and the positions in Kafka are committed only afterwards. ConfigurationError where
+    the address cannot be used.
     """
 
     def __init__(
@@ -71,25 +65,11 @@ class MongodbDatabase:
     ) -> None:
         self._timeout_s = timeout_s
         self._username = username
-        self.name = f"MongoDB database {database} at {re.sub('//[^/]*@', '//', uri.partition('?')[0])}"
+        self.name = f"MongoDB database {database} at {without_user(uri)}"
         """For messages: what and where, never a password."""
-        try:
-            self._client: MongoClient[Document] = MongoClient(
-                uri,
-                username=username,
-                password=password,
-                timeoutMS=round(1000 * timeout_s),
-                serverSelectionTimeoutMS=round(1000 * timeout_s),
-                w="majority",
-                journal=True,
-                tz_aware=True,
-                appname="transient-streamer",
-            )
-        except (PyMongoError, ValueError) as error:
-            raise StoreError(f"the address of the {self.name} cannot be used: {_line(error)}") from None
+        self._client = open_client(uri, username, password, timeout_s)
         self._threads = ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="mongodb")
-        # whatever the address asks for: who claims an alert must see the claims of others
-        self._database = self._client.get_database(database, read_preference=ReadPreference.PRIMARY)
+        self._database = self._client[database]
 
     def close(self) -> None:
         """Lets go of the connections; a second time does nothing."""
@@ -196,40 +176,8 @@ class MongodbDatabase:
         try:
             yield
         except PyMongoError as error:
-            raise self._failed(error) from None
-
-    def _failed(self, error: PyMongoError) -> StoreError:
-        said = _line(error)
-        codes = set(_codes(error))
-        if _WRONG_PASSWORD in codes:
-            return StoreRefused(
-                f"the {self.name} refuses the user {self._username!r}: check the user name and the password"
-            )
-        if _NOT_ALLOWED in codes:
-            return StoreRefused(
-                f"the {self.name} does not let the user {self._username!r} do this: give it the role readWrite ({said})"
-            )
-        if error.timeout:
-            return StoreAway(
-                f"the {self.name} did not answer within {self._timeout_s:g} s: is it running, and is the address right?"
-            )
-        if isinstance(error, ConnectionFailure) or error.has_error_label("RetryableWriteError") or codes & _AWAY:
-            return StoreAway(f"the {self.name} is away: {said}")
-        return StoreError(f"the {self.name} failed: {said}")
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
-
-
-def _codes(error: PyMongoError) -> Iterator[int]:
-    """The server's codes in an error, those of a bulk's parts included."""
-    if isinstance(error, OperationFailure):
-        details: Any = error.details or {}
-        parts = [*details.get("writeErrors", ()), *details.get("writeConcernErrors", ())]
-        yield from (part["code"] for part in parts)
-        if error.code is not None:
-            yield error.code
+            failing, line = explain(error, self.name, self._username, self._timeout_s)
+            raise _ERRORS[failing](line) from None
 
 
 def _duplicates(error: BulkWriteError) -> Iterable[int]:

@@ -1,4 +1,4 @@
-"""What a MongoDB answers to a wrong password: the server that the tests start asks for none."""
+"""What the MongoDB that the tests start never does: it refuses a password, or greets and then says nothing more."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ class _Connection(socketserver.StreamRequestHandler):
             size, request, _, kind = struct.unpack("<iiii", header)
             body = self.rfile.read(size - 16)
             is_greeting = kind == QUERY or b"hello" in body or b"ismaster" in body.lower()
+            if not is_greeting and self.server.is_silent:  # type: ignore[attr-defined]
+                continue
             answer: dict[str, Any] = GREETING if is_greeting else REFUSAL
             rest = bson.encode(answer)
             head = struct.pack("<iqii", 0, 0, 0, 1) if kind == QUERY else struct.pack("<iB", 0, 0)
@@ -33,10 +35,11 @@ class _Connection(socketserver.StreamRequestHandler):
 
 
 @contextmanager
-def refusing_mongodb() -> Iterator[str]:
-    """The address of a server that takes no password."""
+def refusing_mongodb(is_silent: bool = False) -> Iterator[str]:
+    """The address of a server that takes no password, or one that only greets."""
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Connection) as server:
         server.daemon_threads = True
+        server.is_silent = is_silent  # type: ignore[attr-defined]
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"mongodb://127.0.0.1:{server.server_address[1]}"
         server.shutdown()

@@ -14,6 +14,7 @@ import pymongo
 import pytest
 
 from scripts.services import MongoServer
+from streamer.errors import ConfigurationError
 from streamer.state import mongodb_reading
 from streamer.state.mongodb import COMPACT_CHUNKS, STAMPS_MAX_BYTES, MongodbObjectStore
 from streamer.state.mongodb_database import Retention
@@ -158,7 +159,7 @@ def test_a_wrong_password_is_one_line_without_the_password() -> None:
 
 def test_an_address_that_cannot_be_read_is_one_line_without_the_password() -> None:
     for uri in ("mongodb://ann:a%secret@/", "mongodb://ann:hidden@host:99999999"):
-        with pytest.raises(StoreError, match="cannot be used") as refused:
+        with pytest.raises(ConfigurationError, match="cannot be used") as refused:
             open_store(uri, "nights")
         assert "secret" not in str(refused.value)
         assert "hidden" not in str(refused.value)

@@ -376,7 +376,7 @@ def test_a_mongodb_that_is_away_at_the_start_is_waited_for(
     server.stop()
     deployment.publish(range(100))
     with deployment.always_on("mongodb") as sink:
-        until(lambda: "cannot be reached" in deployment.said("mongodb"), "saying that the server is away")
+        until(lambda: "did not answer within" in deployment.said("mongodb"), "saying that the server is away")
         server.start()
         until(lambda: "messages written" in deployment.said("mongodb"), "going on")
         assert sink.poll() is None
