@@ -18,7 +18,13 @@ from schemas.spectrum import Spectrum
 from streamer.state.mongodb_changes import Changes, Claims, Writes, add_claims
 from streamer.state.mongodb_claims import ClaimDesk
 from streamer.state.mongodb_database import Document, MongodbDatabase, Retention
-from streamer.state.mongodb_documents import alert_documents, names_document, score_documents, spectrum_document
+from streamer.state.mongodb_documents import (
+    alert_documents,
+    names_document,
+    score_documents,
+    spectrum_document,
+    spectrum_key,
+)
 from streamer.state.mongodb_reading import MongodbQueries
 from streamer.state.store import Seen, StoreError
 
@@ -161,7 +167,7 @@ class MongodbObjectStore(MongodbQueries):
         put = self._writes(survey).spectra
         for one in spectra:
             document = spectrum_document(one)
-            put[document["_id"]] = document
+            put[spectrum_key(document)] = document
 
     def put_alerts(self, alerts: AlertBatch) -> None:
         """Keeps alerts as decoded, for a re-score: all columns but rows and cutouts."""

@@ -25,7 +25,7 @@ class Writes:
     """The newest score of each object."""
     alerts: list[tuple[int, Document]] = field(default_factory=list)
     """Ids, and alerts as decoded."""
-    spectra: dict[str, Document] = field(default_factory=dict)
+    spectra: dict[tuple[str, float, bytes], Document] = field(default_factory=dict)
     cutouts: dict[int, Document] = field(default_factory=dict)
 
     def add_score(self, object_id: str, score: Document) -> None:
@@ -51,12 +51,14 @@ class Writes:
             UpdateOne({"_id": alert_id}, {"$max": {"a": alert}, "$setOnInsert": {WRITTEN: now}}, upsert=True)
             for alert_id, alert in self.alerts
         ]
-        for name, changes in (("objects", list(self._of_objects(now))), ("alerts", alerts)):
+        spectra = [
+            UpdateOne({"_id": one["o"]}, {"$addToSet": {"s": one}, "$max": {WRITTEN: now}}, upsert=True)
+            for one in self.spectra.values()
+        ]
+        for name, changes in (("objects", list(self._of_objects(now))), ("alerts", alerts), ("spectra", spectra)):
             yield partial(database.apply, f"{name}_{survey}", changes)
-        for name, documents in (("spectra", self.spectra), ("cutouts", self.cutouts)):
-            yield partial(
-                database.insert_absent, f"{name}_{survey}", [one | {WRITTEN: now} for one in documents.values()]
-            )
+        cutouts = [one | {WRITTEN: now} for one in self.cutouts.values()]
+        yield partial(database.insert_absent, f"cutouts_{survey}", cutouts)
 
     def _of_objects(self, now: datetime) -> Iterator[UpdateOne]:
         for object_id in self.rows.keys() | self.scores.keys():

@@ -87,10 +87,14 @@ def kept_score(document: Document) -> LastScore:
 
 
 def spectrum_document(one: Spectrum) -> Document:
-    """A spectrum; its id is made of all that it holds."""
+    """A spectrum; equal ones have equal documents."""
     object_id, mjd_tai, digest, redshift, wavelength_aa, flux, flux_var = spectrum_row(one)
-    values = {"o": object_id, "t": mjd_tai, "d": digest, "w": wavelength_aa, "f": flux, "v": flux_var, "z": redshift}
-    return {"_id": f"{object_id}|{mjd_tai!r}|{digest.hex()}"} | values
+    return {"o": object_id, "t": mjd_tai, "d": digest, "w": wavelength_aa, "f": flux, "v": flux_var, "z": redshift}
+
+
+def spectrum_key(document: Document) -> tuple[str, float, bytes]:
+    """What tells a spectrum from all others; in the order of time for one object."""
+    return document["o"], document["t"], document["d"]
 
 
 def kept_spectrum(document: Document) -> Spectrum:

@@ -14,7 +14,7 @@ from schemas.light_curve import ROW_DTYPE, IntArray
 from schemas.spectrum import Spectrum
 from schemas.surveys.identity import SURVEYS
 from streamer.state.mongodb_database import Document, MongodbDatabase
-from streamer.state.mongodb_documents import decoded_alert, kept_score, kept_spectrum
+from streamer.state.mongodb_documents import decoded_alert, kept_score, kept_spectrum, spectrum_key
 from streamer.state.store import LastScore, StoreError
 
 SPECTRA_CHECK_S = 5.0
@@ -52,14 +52,15 @@ class MongodbQueries:
         collection = self._collection("spectra", survey)
         held: list[Document] = []
         if object_ids and monotonic() >= self._no_spectra_until[survey]:
-            held = self._database.find(collection, {"o": {"$in": list(object_ids)}})
+            documents = self._database.find(collection, {"_id": {"$in": list(object_ids)}})
+            held = [one for document in documents for one in document["s"]]
             if not held and self._database.is_empty(collection):
                 self._no_spectra_until[survey] = monotonic() + SPECTRA_CHECK_S
         held += self._spectra_to_come(survey, object_ids)
-        found: dict[str, dict[str, Spectrum]] = {object_id: {} for object_id in object_ids}
-        for document in sorted(held, key=lambda document: (document["t"], document["d"])):
-            found[document["o"]][document["_id"]] = kept_spectrum(document)
-        return [list(found[object_id].values()) for object_id in object_ids]
+        found: dict[str, list[Spectrum]] = {object_id: [] for object_id in object_ids}
+        for (object_id, *_), one in sorted({spectrum_key(one): one for one in held}.items(), key=lambda item: item[0]):
+            found[object_id].append(kept_spectrum(one))
+        return [found[object_id] for object_id in object_ids]
 
     def alert(self, survey: str, alert_id: int) -> AlertBatch | None:
         """One alert as decoded (a batch of 1), without rows, cutouts and payload; None if unknown."""

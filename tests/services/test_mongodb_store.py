@@ -249,7 +249,7 @@ def test_another_layout_is_refused(mongodb_uri: str, mongodb_database: str) -> N
     with pymongo.MongoClient[dict[str, Any]](mongodb_uri) as client:
         client[mongodb_database].layout.update_one({"_id": "layout"}, {"$set": {"version": 99}})
     for opener in (open_store, lambda *where: MongodbObjectReader(*where, timeout_s=TIMEOUT_S)):
-        with pytest.raises(StoreError, match="has layout 99, this version reads 2: use another database"):
+        with pytest.raises(StoreError, match="has layout 99, this version reads 3: use another database"):
             opener(mongodb_uri, mongodb_database)
 
 
