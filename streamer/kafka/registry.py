@@ -74,7 +74,7 @@ class SchemaRegistry:
         password: str | None = None,
         ca_file: Path | None = None,
     ) -> None:
-        """Asks nothing yet; UserError where the url, the certificates or the folder cannot be used."""
+        """Asks nothing yet; ConfigurationError where the url, the certificates or the folder cannot be used."""
         self._api = RegistryApi(url, timeout_s=timeout_s, username=username, password=password, ca_file=ca_file)
         # Another registry may give the same id to another schema: each has a folder of its own.
         self._cache = SchemaCache(cache_folder / quote(self._api.url.split("://", 1)[-1], safe=""))

@@ -20,7 +20,7 @@ from urllib.request import HTTPSHandler, Request, build_opener
 
 import fastavro
 
-from streamer.errors import UserError
+from streamer.errors import ConfigurationError, UserError
 
 CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
 """Media type of questions and answers (Confluent Schema Registry, API reference)."""
@@ -41,19 +41,21 @@ class RegistryApi:
     def __init__(
         self, url: str, *, timeout_s: float, username: str | None, password: str | None, ca_file: Path | None
     ) -> None:
-        """RegistryError where the address or the certificates make no sense."""
+        """ConfigurationError where the address or the certificates make no sense."""
         self.url = url.rstrip("/")
         self._timeout_s = timeout_s
         self._authorization = None
         if "@" in url.partition("//")[2].partition("/")[0]:
-            raise RegistryError("the url of a schema registry holds a user: give username and password_file instead")
+            raise ConfigurationError(
+                "the url of a schema registry holds a user: give username and password_file instead"
+            )
         if username is not None:
             credentials = f"{username}:{password or ''}".encode()
             self._authorization = f"Basic {base64.b64encode(credentials).decode('ascii')}"
         try:
             context = ssl.create_default_context(cafile=ca_file)
         except OSError as error:
-            raise RegistryError(f"cannot read the certificates of {ca_file}: {error.strerror or error}") from None
+            raise ConfigurationError(f"cannot read the certificates of {ca_file}: {error.strerror or error}") from None
         self._opener = build_opener(HTTPSHandler(context=context))
 
     def __str__(self) -> str:

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from urllib.parse import quote
 
-from streamer.errors import UserError
+from streamer.errors import ConfigurationError
 from streamer.kafka.registry_api import Schema, parse_record
 
 log = logging.getLogger(__name__)
@@ -22,12 +22,12 @@ class SchemaCache:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Makes the folder; UserError where that cannot be."""
+        """Makes the folder; ConfigurationError where that cannot be."""
         self._folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UserError(
+            raise ConfigurationError(
                 f"cannot make the folder {folder} for schemas ({error.strerror}): give another cache_folder"
             ) from None
 

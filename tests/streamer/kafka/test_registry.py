@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from scripts.services.certificates import Certificates
-from streamer.errors import UserError
+from streamer.errors import ConfigurationError
 from streamer.kafka import registry as registry_module
 from streamer.kafka import registry_api
 from streamer.kafka.registry import Lookup, SchemaRegistry, next_delay_s
@@ -265,15 +265,15 @@ def test_https_to_a_server_without_tls_is_said(schema_registry: Server, tmp_path
 
 
 def test_certificates_that_cannot_be_read_are_said_at_the_start(tmp_path: Path) -> None:
-    with pytest.raises(RegistryError, match=r"cannot read the certificates of .*no\.pem"):
+    with pytest.raises(ConfigurationError, match=r"cannot read the certificates of .*no\.pem"):
         made("https://localhost", tmp_path, ca_file=tmp_path / "no.pem")
     (tmp_path / "bad.pem").write_text("no certificate")
-    with pytest.raises(RegistryError, match=r"cannot read the certificates of .*bad\.pem"):
+    with pytest.raises(ConfigurationError, match=r"cannot read the certificates of .*bad\.pem"):
         made("https://localhost", tmp_path, ca_file=tmp_path / "bad.pem")
 
 
 def test_a_user_inside_the_address_is_refused_and_not_shown(tmp_path: Path) -> None:
-    with pytest.raises(RegistryError, match="give username and password_file") as caught:
+    with pytest.raises(ConfigurationError, match="give username and password_file") as caught:
         made("http://reader:secret@localhost:8081", tmp_path)
     assert "secret" not in str(caught.value)
 
@@ -313,7 +313,7 @@ def test_what_one_registry_said_is_not_taken_for_anothers(schema_registry: Serve
 
 def test_a_folder_that_cannot_be_made_is_said_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file")
-    with pytest.raises(UserError, match="give another cache_folder"):
+    with pytest.raises(ConfigurationError, match="give another cache_folder"):
         made("http://localhost", tmp_path)
 
 
