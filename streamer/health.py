@@ -45,7 +45,7 @@ class Health:
         """Whether each holds, by its name."""
         self.silence_max_s = silence_max_s
         self._clock = clock
-        self._polled_s = clock()
+        self._polled_s: float | None = None
 
     def polled(self) -> None:
         """The worker has polled just now."""
@@ -59,8 +59,8 @@ class Health:
 
     @property
     def silence_s(self) -> float:
-        """Time since the last poll, or since the start [s]."""
-        return self._clock() - self._polled_s
+        """Time since the last poll [s]; 0 before the first one, while a worker compiles."""
+        return 0.0 if self._polled_s is None else self._clock() - self._polled_s
 
     @property
     def is_alive(self) -> bool:

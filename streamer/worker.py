@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -10,10 +9,13 @@ from dataclasses import dataclass, field
 from time import monotonic, sleep, time
 
 import numpy as np
+from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from schemas.packet import Packet
 from streamer.errors import UserError
 from streamer.health import Health
+from streamer.kafka.cluster import KafkaFailure
+from streamer.kafka.lane import Lane
 from streamer.kafka.slot import ShutOut, slot_taken
 from streamer.kafka.topics import Topics
 from streamer.metrics import WorkerMetrics
@@ -100,22 +102,29 @@ class Worker:
         self._max_alerts, self._max_wait_s = max_alerts, max_wait_s
         self._wait_s = 0.0
         self._reported = 0.0
-        self._own_word: bytes | None = None
+        self._held: frozenset[Lane] = frozenset()
+        """The partitions that were ours at the last report."""
+        self._began_unix_s = time()
+        self._own_word: _Word | None = None
         """What this worker said last."""
 
     def run(self, is_stopping: Callable[[], bool]) -> None:
         """Works until told to stop; a batch in hand is finished. UserError where the worker cannot go on."""
         try:
             self._work(is_stopping)
-        except TooManyDeadLetters as error:
-            self._metrics.failed(DEAD_LETTER_LIMIT, str(error))
-            self._say_goodbye()
-            raise
         except ShutOut:
             if self._has_successor():
                 raise slot_taken(self._slot) from None
             raise
+        except KafkaFailure:  # whoever does not answer hears no last word either
+            raise
+        except Exception as error:
+            kind = DEAD_LETTER_LIMIT if isinstance(error, TooManyDeadLetters) else "ended"
+            self._metrics.failed(kind, str(error))
+            self._say_goodbye()
+            raise
         self._say_goodbye()
+        log.info("stopped after %d alerts", self._metrics.status().outcomes.received)
 
     def _work(self, is_stopping: Callable[[], bool]) -> None:
         held: Sequence[Packet] = ()
@@ -126,6 +135,8 @@ class Worker:
             if packets and not self._take(packets):
                 self._wait(is_stopping)
                 held = self._source.keep(packets)
+                if not held:
+                    self._go_on()
             self._report_if_due()
 
     def _take(self, packets: Sequence[Packet]) -> bool:
@@ -141,12 +152,16 @@ class Worker:
             return False
         self._source.committed()
         self._wait_s = 0.0
-        self.health.ready("store", True)
-        self._metrics.enter("running")
+        self._go_on()
         spent = {stage: total - before.get(stage, 0.0) for stage, total in self._pipeline.seconds.items()}
         self._count(packets, outcomes, spent | {"transaction": monotonic() - started})
         self._limit.check(outcomes)
         return True
+
+    def _go_on(self) -> None:
+        """Waits for nothing any more: the batch in hand is done, or another's; the next one will tell."""
+        self.health.ready("store", True)
+        self._metrics.enter("running")
 
     def _take_back(self, error: StoreAway | TakenBack) -> None:
         is_store = isinstance(error, StoreAway)
@@ -179,27 +194,34 @@ class Worker:
     def _report(self) -> None:
         """Says on its topic how this worker does, in a transaction of its own; positions of new lanes go along."""
         self._reported = monotonic()
-        lanes = self._source.lanes
-        self.health.ready("assigned", bool(lanes))
-        self._metrics.assigned(lanes)
+        self._show_lanes(frozenset(self._source.lanes))
         self._metrics.lag(self._source.lag())
         self._metrics.parked(self._source.parked)
-        status = self._metrics.status().model_dump_json().encode()
+        status = self._metrics.status()
         try:
             self._transactions.begin()
-            self._transactions.send(self._topics.status, self._slot.encode(), status)
+            self._transactions.send(self._topics.status, self._slot.encode(), status.model_dump_json().encode())
             self._transactions.commit(self._source.positions(()), self._source.proof)
         except TakenBack as error:
             self._metrics.failed("taken_back", str(error))
             self._transactions.abort()
         else:
             self._source.committed()
-            self._own_word = status
+            self._own_word = _Word(started=status.started, updated=status.updated)
+
+    def _show_lanes(self, lanes: frozenset[Lane]) -> None:
+        self.health.ready("assigned", bool(lanes))
+        self._metrics.assigned(lanes)
+        if lanes != self._held:
+            topics = {(lane.cluster, lane.topic) for lane in lanes}
+            log.info("ready: %d partitions of %d topics", len(lanes), len(topics))
+            self._held = lanes
 
     def _say_goodbye(self) -> None:
         """The last word of a worker that ends by itself; where it cannot be said, its silence says it."""
         self._metrics.enter("stopping")
         try:
+            self._transactions.abort()
             self._report()
         except UserError as error:
             log.warning("%s; ends without a last word", error)
@@ -207,15 +229,28 @@ class Worker:
     def _has_successor(self) -> bool:
         """Whether another worker speaks under this slot by now; a new start would only shut it out in turn."""
         until = monotonic() + SUCCESSOR_S
-        while self._own_word is not None and monotonic() < until:
+        while monotonic() < until:
             newest = self._last_word()
-            if newest is not None and _started(newest) != _started(self._own_word):
+            if newest is not None and self._is_rivals(newest):
                 return True
             self.health.polled()
             sleep(TURN_S)
         return False
 
+    def _is_rivals(self, word: bytes) -> bool:
+        """Whether another worker has said this, later than our last word; before our first, later than our start."""
+        try:
+            said = _Word.model_validate_json(word)
+        except ValidationError:  # nobody's word
+            return False
+        if self._own_word is None:
+            return said.updated.timestamp() > self._began_unix_s
+        return said.started != self._own_word.started
 
-def _started(word: bytes) -> object:
-    """When the worker began that said this: no two of one slot share it."""
-    return json.loads(word).get("started")
+
+class _Word(BaseModel):
+    """What matters here of a worker's status."""
+
+    started: AwareDatetime
+    """No two workers of one slot share it."""
+    updated: AwareDatetime

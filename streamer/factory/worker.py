@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from time import monotonic, sleep
@@ -87,6 +88,7 @@ def open_worker(settings: Settings, index: int, is_stopping: Callable[[], bool])
         server = HealthServer(address, port, metrics.registry, health)
         server.start()
         stack.callback(server.stop)
+        log.info("makes itself ready; the first start on a machine compiles, and that may take a minute")
         warm_up_decoder()
         warm_up_assembling()
         health.ready("models", True)
@@ -101,9 +103,6 @@ def open_worker(settings: Settings, index: int, is_stopping: Callable[[], bool])
         for topic in patiently(lambda: create(home, topics, settings.kafka.replication_factor)):
             if topic.state == "differs":
                 log.warning("the topic %s is not as it must be (%s)", topic.name, "; ".join(topic.differences))
-        for name in {stream.cluster for stream in settings.streams}:
-            with suppress(Unreachable):  # the source waits for it, while it reads from others
-                reach(clusters[name], REACH_S)
         store = patiently(lambda: open_store(settings))
         stack.callback(store.close)
         health.ready("store", True)
@@ -121,9 +120,12 @@ def open_worker(settings: Settings, index: int, is_stopping: Callable[[], bool])
             settings.kafka.fetch_max_mb * BYTES_PER_MB,
             SchemaGate(schemas, registry),
             metrics.failed,
+            settings.kafka.replication_factor,
         )
         stack.callback(source.close)
-        transactions = Transactions(home, settings.deployment, slot, settings.kafka.transaction_timeout_s)
+        transactions = Transactions(
+            home, settings.deployment, slot, settings.kafka.transaction_timeout_s, health.polled
+        )
         stack.callback(transactions.close)
         patiently(transactions.open)
         scored, embeddings, letters = patiently(lambda: _encoders(settings, topics))
@@ -137,6 +139,8 @@ def open_worker(settings: Settings, index: int, is_stopping: Callable[[], bool])
             revises=True,
         )
         limit = DeadLetterLimit(settings.dead_letters.max_fraction, settings.dead_letters.window_alerts)
+        group = home.group_id(settings.deployment)
+        watch = cache(lambda: stack.enter_context(DeploymentWatch(home, group, topics.status)))
         yield Worker(
             source,
             pipeline,
@@ -146,7 +150,7 @@ def open_worker(settings: Settings, index: int, is_stopping: Callable[[], bool])
             limit,
             topics,
             slot,
-            lambda: _last_word(home, settings.deployment, topics, slot),
+            lambda: watch().last_words().get(slot),
             settings.batch.max_alerts,
             settings.batch.max_wait_ms / 1000,
         )
@@ -156,6 +160,7 @@ def wait_for(ask: Callable[[], T], health: Health, metrics: WorkerMetrics, is_st
     """What `ask` gives once its dependency answers; says what is waited for, and stays alive meanwhile."""
     wait_s, said = FIRST_WAIT_S, -SAID_AGAIN_S
     while True:
+        health.polled()
         try:
             return ask()
         except (Unreachable, StoreAway, RegistryError) as error:
@@ -185,12 +190,6 @@ def open_store(settings: Settings) -> ObjectStore:
         retention=Retention(state.seen_days, state.alerts_days, state.light_curves_days, state.cutouts_days),
         timeout_s=STORE_TIMEOUT_S,
     )
-
-
-def _last_word(home: Cluster, deployment: str, topics: Topics, slot: str) -> bytes | None:
-    """What was last said under a slot; KafkaFailure where the cluster does not tell."""
-    with DeploymentWatch(home, home.group_id(deployment), topics.status) as watch:
-        return watch.last_words().get(slot)
 
 
 def _stream(settings: StreamSettings, clusters: Mapping[str, Cluster]) -> Stream:

@@ -207,12 +207,12 @@ def make(cluster: Cluster, plans: Mapping[str, TopicPlan], replication: int) -> 
     return made
 
 
-def make_positions(admin: AdminClient, name: str, partitions: int) -> None:
+def make_positions(admin: AdminClient, name: str, partitions: int, replication_factor: int) -> None:
     """Makes the topic that stands for another cluster's, or gives it more partitions when that has grown.
 
     `admin` is one of the home cluster. KafkaException where it cannot be done.
     """
-    made = admin.create_topics([NewTopic(name, partitions)], request_timeout=ANSWER_TIMEOUT_S)
+    made = admin.create_topics([NewTopic(name, partitions, replication_factor)], request_timeout=ANSWER_TIMEOUT_S)
     if _is_done(made[name], KafkaError.TOPIC_ALREADY_EXISTS):
         return
     known = admin.list_topics(name, timeout=ANSWER_TIMEOUT_S).topics[name]

@@ -20,8 +20,8 @@ CALL_S = 5.0
 """Longest that one call to the cluster waits before it is tried again [s]."""
 
 PATIENCE_S = 20.0
-"""After so long without an answer a worker starts anew; that also settles a transaction whose end is unknown [s]. Less
-than the silence after which it counts as dead, 30 s."""
+"""After so long without an answer to one question a worker starts anew; that also settles a transaction whose end is
+unknown [s]."""
 
 IDLE_S = 10.0
 """A connection that carries nothing for so long is closed [s]. librdkafka may wait for one for ever: it looks for the
@@ -48,8 +48,9 @@ class TakenBack(SinkError):  # noqa: N818  (a state of the batch, nobody's error
 class Transactions:
     """The worker's producer. The slot is its place: whoever opens it later shuts out who had it before."""
 
-    def __init__(self, home: Cluster, deployment: str, slot: str, timeout_s: float) -> None:
-        self._home = home
+    def __init__(self, home: Cluster, deployment: str, slot: str, timeout_s: float, trying: Callable[[], None]) -> None:
+        """`trying` is called before each try: a worker that waits here is alive, one that hangs in a try is not."""
+        self._home, self._trying = home, trying
         self._is_open = False
         self._producer = open_client(
             Producer,
@@ -76,6 +77,7 @@ class Transactions:
         """Adds a message; SinkError where it is too large."""
         until = monotonic() + PATIENCE_S
         while True:
+            self._trying()
             try:
                 self._producer.produce(topic, value, key)
             except BufferError:
@@ -115,6 +117,7 @@ class Transactions:
         """Asks until there is an answer; one that never comes, and every refusal, gets its meaning."""
         until = monotonic() + PATIENCE_S
         while True:
+            self._trying()
             try:
                 return ask(CALL_S)
             except KafkaException as failed:

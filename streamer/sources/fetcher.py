@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from streamer.kafka.cluster import Cluster, KafkaFailure, explain, open_client
+from streamer.kafka.cluster import Cluster, KafkaFailure, explain, open_client, reach
 from streamer.kafka.lane import Lane
 from streamer.kafka.troubles import Troubles
 
@@ -87,8 +87,11 @@ class Fetcher:
         return found
 
     def partitions(self) -> dict[str, int]:
-        """Number of partitions of each topic; KafkaException where the cluster cannot be asked."""
-        known = self._consumer.list_topics(timeout=METADATA_TIMEOUT_S).topics
+        """Number of partitions of each topic; Unreachable or Refused where the cluster cannot be asked."""
+        try:
+            known = self._consumer.list_topics(timeout=METADATA_TIMEOUT_S).topics
+        except KafkaException:
+            known = reach(self.cluster, METADATA_TIMEOUT_S).topics  # it hears why
         return {name: len(topic.partitions) for name, topic in known.items() if topic.error is None}
 
     def ends(self, lane: Lane) -> tuple[int, int]:

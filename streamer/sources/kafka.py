@@ -14,7 +14,7 @@ from confluent_kafka import KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from schemas.packet import Coordinates, Packet
-from streamer.kafka.cluster import Cluster, explain, open_client
+from streamer.kafka.cluster import Cluster, KafkaFailure, explain, open_client
 from streamer.kafka.lane import Lane
 from streamer.kafka.topics import Topics, make_positions, nights
 from streamer.sources.fetcher import Fetcher
@@ -70,6 +70,14 @@ class _Parked(NamedTuple):
     reason: str
 
 
+class _Silent(NamedTuple):
+    """A cluster that did not answer."""
+
+    until: float
+    """When it may be asked again."""
+    why: str
+
+
 class _Batch:
     """Packets up to a number and to `BATCH_MAX_BYTES`."""
 
@@ -109,17 +117,21 @@ class KafkaSource:
         fetch_max_bytes: int,
         gate: Gate,
         failed: Callable[[str, str], None],
+        replication_factor: int,
     ) -> None:
-        """`failed` takes kind and text of what goes wrong, once each time."""
+        """`failed` takes kind and text of what goes wrong, once each time; the last one is that of stand-in topics."""
         self._home, self._streams, self._topics, self._gate, self._failed = home, streams, topics, gate, failed
         self._membership = Membership(home, group, slot, session_timeout_s, self._gain, self._lose)
         clusters = {stream.cluster.name: stream.cluster for stream in streams}
         self._fetchers = {name: Fetcher(cluster, group, fetch_max_bytes) for name, cluster in clusters.items()}
         self._admin = open_client(AdminClient, home)
+        self._replication_factor = replication_factor
         self._start_at: dict[tuple[str, str], str] = {}
         """Where new partitions of (cluster, topic) begin."""
         self._behind: dict[str, Lane] = {}
         """Cluster and topic (as a lane of partition 0) that a topic of the home cluster stands for."""
+        self._partitions: dict[str, int] = {}
+        """Number of partitions of the topic that it stands for."""
         self._next: dict[Lane, int] = {}
         """The next offset of each of our lanes: behind what was handed out."""
         self._started: dict[Lane, int] = {}
@@ -130,8 +142,8 @@ class KafkaSource:
         """Lanes that were given to us, with their positions, and are not fetched from yet."""
         self._expired: set[Lane] = set()
         """Lanes whose position is no more, and whose ends are not known yet."""
-        self._silent_until: dict[str, float] = {}
-        """When a cluster that did not answer may be asked again."""
+        self._silent: dict[str, _Silent] = {}
+        """Clusters that did not answer."""
         self._missing: list[str] = []
         """What was configured and is not there, or cannot be asked."""
         self._look_due, self._look_wait_s = 0.0, FIRST_LOOK_S
@@ -274,15 +286,18 @@ class KafkaSource:
 
     def _ends(self, lane: Lane) -> tuple[int, int] | None:
         """The first offset of a lane and its end; None where its cluster does not answer now."""
-        if monotonic() < self._silent_until.get(lane.cluster, 0.0):
+        if self._is_silent(lane.cluster):
             return None
         fetcher = self._fetchers[lane.cluster]
         try:
             return fetcher.ends(lane)
         except KafkaException as failed:
             fetcher.troubles.hear(failed.args[0], str(lane))
-            self._silent_until[lane.cluster] = monotonic() + SILENT_S
+            self._silent[lane.cluster] = _Silent(monotonic() + SILENT_S, explain(failed.args[0], fetcher.cluster))
             return None
+
+    def _is_silent(self, cluster: str) -> bool:
+        return cluster in self._silent and monotonic() < self._silent[cluster].until
 
     def _gain(self, positions: Mapping[HomePartition, int | None]) -> None:
         """Notes partitions of the group's topics that were given to us."""
@@ -319,13 +334,10 @@ class KafkaSource:
         today = datetime.now(UTC).date()
         missing: list[str] = []
         wanted: set[str] = set()
+        topics = {name: self._topics_at(name, missing) for name in self._fetchers}
         for stream in self._streams:
             name = stream.cluster.name
-            try:
-                there = self._fetchers[name].partitions()
-            except KafkaException as failed:
-                missing.append(explain(failed.args[0], stream.cluster))
-                there = {}
+            there = topics[name]
             for pattern in stream.topics:
                 window = nights(pattern, today, stream.nights_back, stream.nights_ahead)
                 if there and not there.keys() & set(window):
@@ -345,17 +357,32 @@ class KafkaSource:
         self._look_due = monotonic() + (self._look_wait_s if missing else REFRESH_S)
         self._membership.subscribe(wanted)
 
+    def _topics_at(self, cluster: str, missing: list[str]) -> dict[str, int]:
+        """Number of partitions of each topic of a cluster; none where it does not answer, which is `missing` then."""
+        if not self._is_silent(cluster):
+            self._silent.pop(cluster, None)
+            try:
+                return self._fetchers[cluster].partitions()
+            except KafkaFailure as failure:
+                self._silent[cluster] = _Silent(monotonic() + SILENT_S, str(failure))
+        missing.append(self._silent[cluster].why)
+        return {}
+
     def _is_stood_for(self, lane: Lane, partitions: int, missing: list[str]) -> bool:
         """Whether a topic of the home cluster stands for the lane's, made with as many partitions where it must be."""
         name = self._stand_in(lane)
+        if self._partitions.get(name) == partitions:
+            return True
         if lane.cluster != self._home.name:
             try:
-                make_positions(self._admin, name, partitions)
+                make_positions(self._admin, name, partitions, self._replication_factor)
             except (KafkaException, TimeoutError) as failed:
                 why = explain(failed.args[0], self._home) if failed.args else f"{self._home} did not answer"
                 missing.append(f"the topic {name}, for positions, cannot be made: {why}")
                 return False
-        self._behind[name] = lane
+        if name not in self._behind:
+            log.info("%s has the topic %s", self._fetchers[lane.cluster].cluster, lane.topic)
+        self._behind[name], self._partitions[name] = lane, partitions
         return True
 
     def _stand_in(self, lane: Lane) -> str:

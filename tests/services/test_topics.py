@@ -103,7 +103,7 @@ def test_show_counts_messages_and_knows_the_topics_of_the_streams(
 def test_a_topic_of_positions_grows_with_the_one_that_it_stands_for(kafka: Kafka) -> None:
     admin, name = AdminClient(kafka.client), Topics(unique("ours")).positions("rubin", "alerts")
     for partitions in (2, 2, 5, 3):
-        make_positions(admin, name, partitions)
+        make_positions(admin, name, partitions, 1)
     [state] = show(cluster_of(kafka), {name: None})
     assert (state.partitions, state.messages) == (5, 0)
 

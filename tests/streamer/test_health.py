@@ -48,6 +48,9 @@ def served() -> Iterator[Served]:
 
 
 def test_a_worker_is_alive_while_it_polls(served: Served) -> None:
+    served.now += 1_000
+    assert served.get("/healthz")[0] == 200  # not begun to poll yet: it compiles
+    served.health.polled()
     served.now += 29
     assert served.get("/healthz")[0] == 200
     served.now += 2

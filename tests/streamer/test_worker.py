@@ -11,6 +11,7 @@ import pytest
 
 from schemas.packet import Coordinates, Packet
 from streamer import worker as module
+from streamer.errors import UserError
 from streamer.health import Health
 from streamer.kafka.cluster import Cluster, KafkaFailure
 from streamer.kafka.lane import Lane
@@ -54,7 +55,10 @@ class Source:
     def __init__(self, batch: Sequence[Packet], lost: Sequence[Packet] = ()) -> None:
         self._batches = [list(batch)]
         self._lost = list(lost)
-        self.proof, self.lanes, self.parked = None, [Lane("home", "alerts", 0)], dict[Lane, str]()
+        self.proof, self.parked = object(), dict[Lane, str]()
+        self.lanes = [Lane("home", "alerts", 0)]
+        self.lasting = 0
+        """How often it was told that positions are lasting."""
 
     def poll(self, max_alerts: int, max_wait_s: float) -> list[Packet]:
         return self._batches.pop() if self._batches else []
@@ -65,7 +69,8 @@ class Source:
     def positions(self, packets: Sequence[Packet]) -> list[Packet]:
         return list(packets)
 
-    def committed(self) -> None: ...
+    def committed(self) -> None:
+        self.lasting += 1
 
     def keep_alive(self, timeout_s: float = 0.0) -> None: ...
 
@@ -74,27 +79,35 @@ class Source:
 
 
 class Transactions:
-    """Notes what is committed; fails at its first commits as told."""
+    """Notes what is committed; fails at its first commits as told, `words` that of the report."""
 
-    def __init__(self, *failures: Exception) -> None:
-        self._failures = list(failures)
+    def __init__(self, *failures: Exception, words: Sequence[Exception] = ()) -> None:
+        self._failures, self._word_failures = list(failures), list(words)
+        self._is_open = False
+        self.proofs: list[object] = []
         self.committed: list[list[Packet]] = []
         self.words: list[dict[str, Any]] = []
         self.aborted = 0
 
-    def begin(self) -> None: ...
+    def begin(self) -> None:
+        assert not self._is_open
+        self._is_open = True
 
     def send(self, topic: str, key: bytes, value: bytes) -> None:
         self.words.append(json.loads(value))
 
     def commit(self, positions: list[Packet], proof: Any) -> None:
-        if positions and self._failures:
-            raise self._failures.pop(0)
+        self.proofs.append(proof)
+        failures = self._failures if positions else self._word_failures
+        if failures:
+            raise failures.pop(0)
+        self._is_open = False
         if positions:
             self.committed.append(positions)
 
     def abort(self) -> None:
-        self.aborted += 1
+        self.aborted += self._is_open
+        self._is_open = False
 
 
 class Pipeline:
@@ -122,18 +135,21 @@ def run(
     transactions: Transactions,
     turns: int = 4,
     last_word: Callable[[], bytes | None] = lambda: None,
+    health: Health | None = None,
 ) -> WorkerMetrics:
     """Lets a worker have some turns."""
     metrics = WorkerMetrics(
         deployment="d", slot="s", host="h", software="1", model="m", model_version="1", bundle_hash="0", store="sqlite",
         metrics_url="",
     )  # fmt: skip
-    health, limit = Health(("models", "store", "assigned")), DeadLetterLimit(0.5, 10)
+    health, limit = health or Health(CONDITIONS), DeadLetterLimit(0.5, 10)
     made = Worker(source, pipeline, transactions, metrics, health, limit, Topics("t"), "s", last_word, 100, 0.0)  # type: ignore[arg-type]
     left = iter([False] * turns)
     made.run(lambda: next(left, True))
     return metrics
 
+
+CONDITIONS = ("models", "store", "assigned")
 
 BATCH = [packet(0), packet(1), packet(5, partition=1)]
 
@@ -154,10 +170,94 @@ def test_a_batch_that_was_taken_back_is_tried_again_as_far_as_its_lanes_stayed_o
     assert metrics.status().outcomes.received == 2
 
 
+@pytest.mark.parametrize(
+    ("pipeline", "transactions"),
+    [(Pipeline(StoreAway("away")), Transactions()), (Pipeline(), Transactions(TakenBack("shared out anew")))],
+)
+def test_a_worker_that_lost_all_it_had_in_hand_waits_for_nothing(
+    pipeline: Pipeline, transactions: Transactions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "REPORT_S", 0.0)
+    health = Health(CONDITIONS)
+    run(Source(BATCH, lost=BATCH), pipeline, transactions, health=health)
+    assert transactions.committed == []
+    assert transactions.words[0]["last_error"] is not None
+    assert {word["state"] for word in transactions.words[:-1]} == {"running"}
+    assert health.conditions["store"]
+
+
+def test_a_worker_is_not_ready_while_its_store_is_away() -> None:
+    health, was_ready = Health(CONDITIONS), list[bool]()
+    source = Source(BATCH)
+    source.keep_alive = lambda timeout_s=0.0: was_ready.append(health.conditions["store"])  # type: ignore[method-assign]
+    run(source, Pipeline(StoreAway("away")), Transactions(), health=health)
+    assert was_ready == [False]
+    assert health.conditions["store"]
+
+
+def test_each_transaction_carries_the_membership_under_which_its_batch_was_fetched() -> None:
+    source, transactions = Source(BATCH), Transactions()
+    run(source, Pipeline(), transactions)
+    assert transactions.proofs
+    assert all(proof is source.proof for proof in transactions.proofs)
+
+
+def test_positions_are_lasting_only_after_a_commit() -> None:
+    source = Source(BATCH, lost=BATCH)
+    run(source, Pipeline(), Transactions(TakenBack("no"), words=[TakenBack("no"), TakenBack("no")]))
+    assert source.lasting == 0
+    source = Source(BATCH)
+    run(source, Pipeline(), Transactions())
+    assert source.lasting == 3  # the batch, and the first and the last word
+
+
+def test_a_report_that_is_taken_back_is_undone_and_the_work_goes_on() -> None:
+    transactions = Transactions(words=[TakenBack("shared out anew")])
+    metrics = run(Source(BATCH), Pipeline(), transactions)
+    assert transactions.aborted == 1
+    assert transactions.committed == [BATCH]
+    last = metrics.status().last_error
+    assert last is not None
+    assert last.kind == "taken_back"
+
+
+def test_each_try_waits_twice_as_long_as_the_last_one_and_a_success_begins_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "FIRST_WAIT_S", 1.0)
+    monkeypatch.setattr(module, "LONGEST_WAIT_S", 3.0)
+    waits: list[float] = []
+    monkeypatch.setattr(Worker, "_wait", lambda worker, is_stopping: waits.append(worker._wait_s))
+    source = Source(BATCH)
+    source._batches.append(list(BATCH))
+    away = StoreAway("away")
+    pipeline = Pipeline(away, away, away)
+    committed = Transactions()
+    commit = committed.commit
+
+    def then_fail(positions: list[Packet], proof: Any) -> None:
+        commit(positions, proof)
+        if positions and len(committed.committed) == 1:
+            pipeline._failures.append(away)
+
+    committed.commit = then_fail  # type: ignore[method-assign]
+    run(source, pipeline, committed, turns=7)
+    assert waits == [1.0, 2.0, 3.0, 1.0]
+
+
 def test_the_last_word_says_that_the_worker_stops() -> None:
     transactions = Transactions()
     run(Source(BATCH), Pipeline(), transactions)
     assert [word["state"] for word in transactions.words] == ["running", "stopping"]
+
+
+def test_a_worker_that_ends_by_an_error_says_so_last() -> None:
+    transactions = Transactions()
+    with pytest.raises(UserError):
+        run(Source(BATCH), Pipeline(UserError("the database refuses the user")), transactions)
+    assert transactions.committed == []
+    word = transactions.words[-1]
+    assert (word["state"], word["last_error"]["text"]) == ("stopping", "the database refuses the user")
 
 
 def test_too_many_dead_letters_are_committed_and_said_before_the_worker_ends() -> None:
@@ -168,12 +268,22 @@ def test_too_many_dead_letters_are_committed_and_said_before_the_worker_ends() -
     assert transactions.words[-1]["last_error"]["kind"] == "dead_letter_limit"
 
 
+LATER, BEFORE = "2999-01-01T00:00:00Z", "2020-01-01T00:00:00Z"
+
+
+def word(started: str, updated: str) -> bytes:
+    return json.dumps({"started": started, "updated": updated}).encode()
+
+
 @pytest.mark.parametrize(
     ("newest", "expected"),
     [
         (None, ShutOut),  # it cannot be seen that another is there: a new start may help
+        (b"own", ShutOut),
+        (b"\xff foreign bytes", ShutOut),
         (b'{"started": "own"}', ShutOut),
-        (b'{"started": "2026-11-21T00:00:00Z"}', SlotTaken),
+        (word(LATER, LATER), SlotTaken),
+        (word(BEFORE, BEFORE), SlotTaken),  # its clock is another's, and it spoke after us
     ],
 )
 def test_a_worker_that_is_shut_out_lets_whoever_speaks_under_its_slot_go_on(
@@ -182,8 +292,7 @@ def test_a_worker_that_is_shut_out_lets_whoever_speaks_under_its_slot_go_on(
     transactions = Transactions()
 
     def last_word() -> bytes | None:
-        own = json.dumps(transactions.words[-1]).encode()
-        return own if newest == b'{"started": "own"}' else newest
+        return json.dumps(transactions.words[-1]).encode() if newest == b"own" else newest
 
     source = Source([])
 
@@ -197,9 +306,12 @@ def test_a_worker_that_is_shut_out_lets_whoever_speaks_under_its_slot_go_on(
         run(source, Pipeline(), transactions, last_word=last_word)
 
 
-def test_a_worker_that_is_shut_out_before_its_first_word_asks_nobody() -> None:
-    with pytest.raises(ShutOut):
-        run(Source(BATCH), Pipeline(), Transactions(ShutOut("shut out")), last_word=lambda: b"{}")
+@pytest.mark.parametrize(("newest", "expected"), [(word(BEFORE, BEFORE), ShutOut), (word(BEFORE, LATER), SlotTaken)])
+def test_a_worker_that_is_shut_out_before_its_first_word_lets_whoever_spoke_since_its_start_go_on(
+    newest: bytes, expected: type[Exception]
+) -> None:
+    with pytest.raises(expected):
+        run(Source(BATCH), Pipeline(), Transactions(ShutOut("shut out")), last_word=lambda: newest)
 
 
 def test_a_cluster_that_does_not_answer_ends_the_worker_and_leaves_the_batch_uncommitted() -> None:
@@ -219,7 +331,7 @@ def source() -> Any:
     """A source of two clusters that are not there: nothing is asked of them."""
     home, rubin = (Cluster(name, "127.0.0.1:9", {}, 1_000_000) for name in ("home", "rubin"))
     streams = [Stream(cluster, ("alerts",), "earliest", 0, 0) for cluster in (home, rubin)]
-    made = KafkaSource(home, streams, Topics("t"), "g", "s", 10.0, 1_000_000, OpenGate(), lambda kind, text: None)
+    made = KafkaSource(home, streams, Topics("t"), "g", "s", 10.0, 1_000_000, OpenGate(), lambda kind, text: None, 1)
     yield made
     made.close()
 

@@ -22,6 +22,7 @@ def test_a_worker_whose_work_stands_still_ends_and_may_be_started_again(monkeypa
     monkeypatch.setattr(command, "HUNG_TURN_S", 0.001)
     now = 0.0
     health = Health((), clock=lambda: now)
+    health.polled()
     command._end_when_silent(health)
     assert not ended.wait(0.05)
     now = command.HUNG_S
