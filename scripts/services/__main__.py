@@ -85,6 +85,7 @@ def _write_configuration(folder: Path, kafka: KafkaServer, mongodb: MongoServer)
     content = {
         "kafka": {"bootstrap": kafka.bootstrap},
         "state": {"store": "mongodb", "mongodb": {"uri": mongodb.uri}},
+        "sinks": {"mongodb": {"uri": mongodb.uri}},
     }
     path.write_text(CONFIGURATION_NOTE + yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     return path

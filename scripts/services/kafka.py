@@ -11,7 +11,7 @@ from typing import Any
 
 from scripts.services.certificates import Certificates
 from scripts.services.process import Server, free_port
-from scripts.services.programs import class_path, java
+from scripts.services.programs import JVM, class_path, java
 from streamer.errors import UserError
 
 POM = Path(__file__).resolve().parent / "kafka_jars" / "pom.xml"
@@ -100,8 +100,8 @@ class KafkaServer(Server):
         path.write_text("".join(f"{key}={value}\n" for key, value in self._server_properties().items()))
         kafka = ["-cp", f"{POM.parent}:{class_path(POM)}"]
         if not (self.folder / "data" / "meta.properties").exists():
-            self._format([java(), *kafka], path)
-        return [java(), "-Xms256m", "-Xmx512m", *kafka, "kafka.Kafka", str(path)]
+            self._format([java(), *JVM, *kafka], path)
+        return [java(), *JVM, "-Xms256m", "-Xmx512m", *kafka, "kafka.Kafka", str(path)]
 
     def _format(self, kafka: list[str], properties: Path) -> None:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from scripts.services.process import Server
-from scripts.services.programs import class_path, java
+from scripts.services.programs import JVM, class_path, java
 
 HERE = Path(__file__).resolve().parent
 POM = HERE / "mongodb_jars" / "pom.xml"
@@ -28,6 +28,6 @@ class MongoServer(Server):
     def command(self) -> list[str]:
         """Java, running the launcher's source as it is."""
         return [
-            *(java(), "-Xms64m", "-Xmx512m", "-cp", class_path(POM)),
+            *(java(), *JVM, "-Xms64m", "-Xmx512m", "-cp", class_path(POM)),
             *(str(HERE / "MongoServer.java"), str(self.port), str(self.folder / "data.h2")),
         ]

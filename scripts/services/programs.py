@@ -16,6 +16,9 @@ from streamer.errors import UserError
 JAVA_VERSION = 17
 """The oldest Java that Kafka 4 and the MongoDB-protocol server run on."""
 
+JVM = ("-XX:+UseSerialGC",)
+"""How each server's Java collects: heaps are small, and its own threads would take the cores of the workers."""
+
 FETCH_TIMEOUT_S = 600
 """Bound on one run of Maven [s]: Kafka is 43 MB, seconds on a good line."""
 

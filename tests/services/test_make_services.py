@@ -37,6 +37,7 @@ def test_the_servers_run_as_the_written_configuration_says_until_they_are_stoppe
             assert any("Ctrl-C" in line for line in services.stdout)
             settings = load_settings(tmp_path / "streamer.yaml")
             assert AdminClient({"bootstrap.servers": settings.kafka.bootstrap}).list_topics(timeout=30).brokers
+            assert settings.sinks.mongodb.uri == settings.state.mongodb.uri
             with pymongo.MongoClient[dict[str, Any]](settings.state.mongodb.uri) as client:
                 assert client.admin.command("ping")["ok"] == 1
             with urlopen(f"http://127.0.0.1:{ports[2]}/api/v1/status/config", timeout=30) as answer:
