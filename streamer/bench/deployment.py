@@ -218,7 +218,7 @@ class Deployment:
     def _remove_database(self) -> None:
         at = self.settings.state.mongodb
         database = MongodbDatabase(
-            at.uri, at.database, username=at.username, password=password_of(at), timeout_s=TIMEOUT_S
+            at.uri, at.database, username=at.username, password=password_of(at), timeout_s=REACH_S
         )
         with suppress(StoreAway):
             database.drop()

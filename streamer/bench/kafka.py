@@ -41,6 +41,9 @@ FROM, TO = 0.1, 0.9
 WARM_UP_S = 5.0
 """Alerts of the latency bench that are sent, and not counted, before the others [s]."""
 
+LEAST_ALERTS = 10
+"""The latency bench times so many alerts at least."""
+
 LOOK_S = 0.02
 """The bench looks this often how far the scores are [s]."""
 
@@ -130,9 +133,14 @@ def bench_latency(
 
     UserError as `bench_kafka`.
     """
+    warm_up, count = round(rate_per_s * WARM_UP_S), round(rate_per_s * duration_s)
+    if count < LEAST_ALERTS:
+        raise UserError(
+            f"{rate_per_s:g} alerts/s for {duration_s:g} s are {count}, and {LEAST_ALERTS} are needed at least: "
+            "raise --rate or --duration"
+        )
     works = workloads(data, POOL_PACKETS)
     pool = AlertPool(works)
-    warm_up, count = round(rate_per_s * WARM_UP_S), round(rate_per_s * duration_s)
     progress(f"topics, and {warm_up + count:,} spectra for the store")
     with Deployment(settings, store, workers) as deployment:
         deployment.put_spectra(pool, warm_up + count)
@@ -200,6 +208,8 @@ def _drain(
         sleep(SETTLE_S)
         last = watch.moment()
     _check(offer, subscriber)
+    if not marks:
+        raise UserError(f"{alerts:,} alerts were scored all at once, which gives no rate: raise --alerts")
     start, end = (marks[1], marks[3]) if len(marks) == 4 else (marks[0], last)
     half_way = marks[min(2, len(marks) - 1)]
     rss_mb = {"start": marks[0].rss_mb, "middle": half_way.rss_mb, "end": last.rss_mb}

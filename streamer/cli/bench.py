@@ -52,7 +52,7 @@ Store = Annotated[StoreName, typer.Option("--store", help="Where the workers kee
 def bench_kafka_command(
     config: Config = None,
     data: BenchData = None,
-    alerts: Annotated[int, typer.Option("--alerts", metavar="N", min=10, help="Alerts of each case.")] = 6_000,
+    alerts: Annotated[int, typer.Option("--alerts", metavar="N", min=500, help="Alerts of each case.")] = 6_000,
     workers: Annotated[
         str, typer.Option("--workers", metavar="N,...", help="Numbers of workers, one case after the other.")
     ] = "1,2",

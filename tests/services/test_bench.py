@@ -15,6 +15,7 @@ from confluent_kafka.admin import AdminClient
 
 from schemas.surveys.lsst import LsstReader
 from schemas.surveys.ztf import ZtfReader
+from streamer.bench import deployment
 from streamer.bench import kafka as bench
 from streamer.bench.alerts import AlertPool
 from streamer.bench.workloads import workloads
@@ -77,6 +78,14 @@ def test_latency_is_taken_of_every_alert_after_the_warm_up(kafka: Kafka, mongodb
     assert left_behind(kafka, mongodb_uri) == []
 
 
+def test_too_few_alerts_are_refused_with_what_to_raise(kafka: Kafka, mongodb_uri: str, settings: Settings) -> None:
+    with pytest.raises(UserError, match=r"^1 alerts/s for 1 s are 1, and 10 are needed .* raise --rate or --duration$"):
+        bench.bench_latency(settings, None, 1.0, 1.0, 1, "mongodb", lambda text: None)
+    with pytest.raises(UserError, match=r"^1 alerts were scored all at once, which gives no rate: raise --alerts$"):
+        bench.bench_kafka(settings, None, 1, [1], "mongodb", lambda text: None)
+    assert left_behind(kafka, mongodb_uri) == []
+
+
 def test_the_sqlite_store_is_measured_with_one_worker_only(settings: Settings) -> None:
     with pytest.raises(UserError, match=r"^the sqlite store serves one worker: add --workers 1"):
         bench.bench_kafka(settings, None, 100, [1, 2], "sqlite", lambda text: None)
@@ -95,7 +104,10 @@ def test_ctrl_c_leaves_nothing_behind(kafka: Kafka, mongodb_uri: str, config: Pa
     assert set(left_behind(kafka, mongodb_uri)) == before
 
 
-def test_a_server_that_is_away_is_named_with_what_starts_it(settings: Settings) -> None:
+def test_a_server_that_is_away_is_named_with_what_starts_it(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deployment, "REACH_S", 3.0)
     away = settings.model_copy(update={"kafka": settings.kafka.model_copy(update={"bootstrap": "127.0.0.1:9"})})
     with pytest.raises(UserError, match=r"127\.0\.0\.1:9.*make services"):
         bench.bench_kafka(away, None, 100, [1], "mongodb", lambda text: None)
