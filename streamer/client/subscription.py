@@ -7,13 +7,16 @@ from collections.abc import Collection
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from streamer.kafka.cluster import Cluster, KafkaFailure, explain
+from streamer.kafka.cluster import Cluster, KafkaFailure, Unreachable, explain
 from streamer.kafka.offsets import LATEST_MS, Partition, offsets_at, partitions_of
 
 log = logging.getLogger(__name__)
 
 ANSWER_TIMEOUT_S = 10.0
 """Longest wait for one answer of the cluster at the start and when partitions are shared out [s]."""
+
+TURN_S = 0.2
+"""Longest wait for a message before it is seen whether partitions were shared out anew [s]."""
 
 SESSION_TIMEOUT_MS = 10_000
 """So long after its last sign the partitions of a subscriber that died go to others of its group [ms]."""
@@ -64,10 +67,15 @@ class Subscription:
         self._end = offsets_at(self._consumer, cluster, partitions, LATEST_MS) if until_end else {}
         self._unread: set[Partition] | None = None
         """Our partitions that are not read to their end; None until we have any."""
+        self._assigned: list[TopicPartition] | None = None
+        """What the group gave us and is not begun."""
+        self._is_waiting = False
         if group is None:
             self._assign(self._consumer, _at(offsets_at(self._consumer, cluster, partitions, begin_ms)))
         else:
-            self._consumer.subscribe(list(topics), on_assign=self._on_assign)
+            self._consumer.subscribe(
+                list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
+            )
 
     @property
     def has_ended(self) -> bool:
@@ -75,16 +83,21 @@ class Subscription:
         return bool(self._end) and self._unread is not None and not self._unread
 
     def next_message(self, timeout_s: float) -> Message | None:
-        """The next message; None when the time is over or an end is met. KafkaFailure where no waiting helps."""
-        message = self._consumer.poll(timeout_s)
+        """The next message; None when the time is over, a turn of 0.2 s too, or an end is met.
+
+        KafkaFailure where no waiting helps.
+        """
+        message = self._consumer.poll(min(timeout_s, TURN_S))
+        if self._assigned is not None:
+            self._begin(self._assigned)
         if message is None:
             return None
         error, partition = message.error(), (message.topic() or "", message.partition() or 0)
         if error is not None:
             if error.code() == KafkaError._PARTITION_EOF:
                 self._read_to_end(partition)
-            elif error.fatal() or error.code() in HOPELESS:
-                raise KafkaFailure(explain(error, self._cluster))
+            else:
+                self._check_hope(error)
             return None
         end, offset = self._end.get(partition), message.offset() or 0
         if end is not None and offset + 1 >= end:
@@ -110,12 +123,38 @@ class Subscription:
             self._consumer.pause([TopicPartition(*partition)])
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        held = consumer.committed(partitions, timeout=ANSWER_TIMEOUT_S) if partitions else []
-        new = [(at.topic, at.partition) for at in held if at.offset < 0]
-        begun = _at(offsets_at(consumer, self._cluster, new, self._begin_ms))
-        self._assign(consumer, [at for at in held if at.offset >= 0] + begun)
-        if begun:
-            consumer.commit(offsets=begun, asynchronous=False)  # a restart goes on here, though nothing was handed out
+        consumer.assign([])  # nothing is fetched before the positions are known
+        self._assigned, self._unread = partitions, None
+
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        consumer.unassign()
+        self._assigned = None
+
+    def _begin(self, partitions: list[TopicPartition]) -> None:
+        """Goes on where the group stopped; where the cluster does not say, the next message's turn asks again."""
+        try:
+            held = _sound(self._consumer.committed(partitions, timeout=ANSWER_TIMEOUT_S)) if partitions else []
+            new = [(at.topic, at.partition) for at in held if at.offset < 0]
+            begun = _at(offsets_at(self._consumer, self._cluster, new, self._begin_ms))
+            if begun:  # a restart goes on here, though nothing was handed out
+                _sound(self._consumer.commit(offsets=begun, asynchronous=False) or [])
+        except KafkaException as failed:
+            self._check_hope(failed.args[0])
+            self._wait(explain(failed.args[0], self._cluster))
+        except Unreachable as away:
+            self._wait(str(away))
+        else:
+            self._assign(self._consumer, [at for at in held if at.offset >= 0] + begun)
+            self._assigned, self._is_waiting = None, False
+
+    def _check_hope(self, error: KafkaError) -> None:
+        if error.fatal() or error.code() in HOPELESS:
+            raise KafkaFailure(explain(error, self._cluster))
+
+    def _wait(self, why: str) -> None:
+        if not self._is_waiting:
+            self._is_waiting = True
+            log.warning("waiting: %s", why)
 
     def _assign(self, consumer: Consumer, positions: list[TopicPartition]) -> None:
         consumer.assign(positions)
@@ -129,6 +168,14 @@ class Subscription:
 def coordinates(message: Message) -> str:
     """Where a message lies, for people."""
     return f"{message.topic()}, partition {message.partition()}, offset {message.offset()}"
+
+
+def _sound(answers: list[TopicPartition]) -> list[TopicPartition]:
+    """The answers, if none of them is an error; the cluster gives one for each partition."""
+    for at in answers:
+        if at.error is not None:
+            raise KafkaException(at.error)
+    return answers
 
 
 def _at(offsets: dict[Partition, int]) -> list[TopicPartition]:
