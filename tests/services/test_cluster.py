@@ -13,16 +13,17 @@ from streamer.errors import ConfigurationError
 from streamer.factory.clusters import open_clusters
 from streamer.kafka.cluster import Cluster, Refused, Unreachable, reach
 from streamer.settings import Settings
+from tests.services.fixtures import Kafka
 
 TIMEOUT_S = 20.0
 """Longest wait for an answer [s]; it comes after some two seconds."""
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Callable[[KafkaServer, dict[str, Any]], Cluster]:
+def home(tmp_path: Path) -> Callable[[KafkaServer | Kafka, dict[str, Any]], Cluster]:
     """The home cluster of a configuration with these keys of `security`; the password is `right`."""
 
-    def open_home(server: KafkaServer, security: dict[str, Any]) -> Cluster:
+    def open_home(server: KafkaServer | Kafka, security: dict[str, Any]) -> Cluster:
         password = tmp_path / "password"
         password.write_text("right\n")
         password.chmod(0o600)
@@ -33,7 +34,7 @@ def home(tmp_path: Path) -> Callable[[KafkaServer, dict[str, Any]], Cluster]:
     return open_home
 
 
-Home = Callable[[KafkaServer, dict[str, Any]], Cluster]
+Home = Callable[[KafkaServer | Kafka, dict[str, Any]], Cluster]
 
 
 def refusal(cluster: Cluster) -> str:
@@ -65,13 +66,12 @@ def test_passwords_and_mechanisms_are_told_apart(
 
 
 def test_tls_that_does_not_fit_is_told_from_tls_that_is_not_there(
-    start_kafka: Callable[..., KafkaServer], home: Home
+    start_kafka: Callable[..., KafkaServer], kafka: Kafka, home: Home
 ) -> None:
     server = start_kafka(tls=True)
     assert reach(home(server, {"protocol": "ssl", "ca_file": str(server.ca_file)}), TIMEOUT_S).brokers
     unknown = refusal(home(server, {"protocol": "ssl"}))
     assert unknown.endswith("shows a certificate that is not trusted: give its authority's as security.ca_file")
 
-    plain = start_kafka()
-    assert "does not speak TLS at this port" in refusal(home(plain, {"protocol": "ssl"}))
-    assert "asks for no password at this port" in refusal(home(plain, {"protocol": "sasl_plaintext"}))
+    assert "does not speak TLS at this port" in refusal(home(kafka, {"protocol": "ssl"}))
+    assert "asks for no password at this port" in refusal(home(kafka, {"protocol": "sasl_plaintext"}))
