@@ -23,10 +23,16 @@ class AcknowledgedProducer:
         )
 
     def send(self, topic: str, key: bytes, value: bytes) -> None:
-        """Takes a message; KafkaFailure where it can never be sent."""
+        """Takes a message. Unreachable while too many wait to be sent, KafkaFailure where it can never be sent."""
         try:
-            self._producer.produce(topic, value, key, on_delivery=self._delivered)
-        except (KafkaException, BufferError) as error:
+            try:
+                self._producer.produce(topic, value, key, on_delivery=self._delivered)
+            except BufferError:  # the client's queue is full: room comes with the cluster's next word
+                self._producer.poll(FLUSH_S)
+                self._producer.produce(topic, value, key, on_delivery=self._delivered)
+        except BufferError:
+            raise Unreachable(f"{self._cluster} has not taken {len(self._producer)} messages yet") from None
+        except KafkaException as error:
             raise KafkaFailure(f"cannot write to {topic} at {self._cluster}: {error}") from None
 
     def flush(self) -> None:

@@ -142,6 +142,7 @@ class Follower:
         self._writer_schema = writer_schema
         self._limits, self._is_stopping = limits, is_stopping
         self._batch = _Batch()
+        self._has_said_unreadable = False
         self.tally = Tally()
 
     def run(self, until_end: bool = False) -> Tally:
@@ -156,7 +157,7 @@ class Follower:
             if until_end and not self._is_stopping():
                 self._destination.join()
         except _Stopping:
-            log.warning("stopped while waiting: %d messages stay on the topic for the next start", self._batch.messages)
+            log.warning("stopped while waiting: what is not committed stays on the topic for the next start")
         return self.tally
 
     def _follow(self, until_end: bool) -> None:
@@ -219,12 +220,15 @@ class Follower:
                 self._deliver(readable[middle:])
 
     def _refuse(self, message: Message, error: RecordFileError) -> None:
+        """Makes a dead letter; the first is said with its place, the others are counted batch by batch."""
         at = Coordinates(self._cluster, message.topic() or "", message.partition() or 0, message.offset() or 0)
-        log.warning("%s is left out and goes to the dead letters: %s", at, error)
+        if not self._has_said_unreadable:
+            log.warning("%s is left out and goes to the dead letters (others are only counted): %s", at, error)
+            self._has_said_unreadable = True
         _, published_ms = message.timestamp()
         packet = Packet(at, message.value() or b"", time(), published_ms / 1000 if published_ms > 0 else None)
         letter = DeadLetter.of(packet, reason=UNREADABLE, stage=STAGE, detail=str(error))
-        self._dead_letters.write([letter])
+        self._patiently(lambda: self._dead_letters.write([letter]))
         self._batch.unreadable += 1
 
     def _write(self) -> None:
@@ -237,7 +241,9 @@ class Follower:
             self.tally.written += batch.messages - batch.unreadable
             self.tally.unreadable += batch.unreadable
             self.tally.batches += 1
-            log.info("%d messages written", batch.messages)
+            log.info("%d messages written", batch.messages - batch.unreadable)
+            if batch.unreadable:
+                log.warning("%d messages could not be read and went to the dead letters", batch.unreadable)
         self._start_batch()
 
     def _patiently(self, ask: Callable[[], T]) -> T:

@@ -109,7 +109,9 @@ class NightlyParquet:
             for night in nights.tolist():
                 folder = self._folder / str(MJD_ZERO + timedelta(days=night))
                 folder.mkdir(exist_ok=True)
-                numbered = sorted(folder.glob("*.parquet"))
+                numbered = sorted(
+                    file for file in folder.glob("*.parquet") if file.stem.isdecimal()
+                )  # the rest is not ours
                 former = [file for file in numbered if _is_open(file, file == numbered[-1]) or _holds(file, arriving)]
                 file = folder / f"{1 + max((int(one.stem) for one in numbered), default=0):06d}.parquet"
                 unfinished = write_unfinished(file, _of_night(night, last_of_each_key([*former, *parts])))

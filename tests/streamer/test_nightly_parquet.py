@@ -188,3 +188,15 @@ def test_a_folder_with_other_columns_is_named(tmp_path: Path) -> None:
     pq.write_table(pa.table({"other": [1]}), tmp_path / "scores.parquet" / "2023-02-25" / "000001.parquet")
     with pytest.raises(SinkError, match="other columns"):
         NightlyParquet(tmp_path)
+
+
+def test_a_file_of_another_name_in_a_night_is_left_as_it_is(tmp_path: Path) -> None:
+    sink = NightlyParquet(tmp_path)
+    fill(sink, "1", [1])
+    sink.join()
+    night = tmp_path / "scores.parquet" / "2023-02-25"
+    (night / "000001.parquet").rename(night / "of-a-colleague.parquet")
+    fill(sink, "2", [2])
+    sink.join()
+    assert files(tmp_path) == ["2023-02-25/000001.parquet", "2023-02-25/of-a-colleague.parquet"]
+    assert ids(tmp_path) == [1, 2]

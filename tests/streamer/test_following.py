@@ -1,0 +1,174 @@
+"""A sink's order: rows, dead letters, positions; and what it says meanwhile."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from schemas.messages import ContainerEncoder
+from schemas.records import DeadLetter
+from schemas.wire import SCORED_ALERT, Record, scored_alert_records
+from streamer.kafka.cluster import Unreachable
+from streamer.kafka.offsets import Partition
+from streamer.sinks import following
+from streamer.sinks.following import Follower, Limits
+from tests import made_up
+
+
+@dataclass
+class Sent:
+    """A message as Kafka's client hands it out."""
+
+    place: int
+    content: bytes
+
+    def topic(self) -> str:
+        return "scored"
+
+    def partition(self) -> int:
+        return 0
+
+    def offset(self) -> int:
+        return self.place
+
+    def value(self) -> bytes:
+        return self.content
+
+    def timestamp(self) -> tuple[int, int]:
+        return 0, -1
+
+
+class Around:
+    """All that a sink works with; notes what was asked of it, in order."""
+
+    schema_name = SCORED_ALERT
+    since = "0"
+
+    def __init__(self, contents: Sequence[bytes]) -> None:
+        self._left = [Sent(place, content) for place, content in enumerate(contents)]
+        self._has_begun = False
+        self.done: list[str] = []
+        self.letters: list[DeadLetter] = []
+        self.failures: dict[str, list[Exception]] = {}
+
+    @property
+    def is_at_end(self) -> bool:
+        return not self._left
+
+    def begin(self, since: str | None = None) -> bool:
+        is_first, self._has_begun = not self._has_begun, True
+        return is_first
+
+    def poll(self, count: int, timeout_s: float) -> list[Sent]:
+        taken, self._left = self._left[:count], self._left[count:]
+        return taken
+
+    def take(self, records: Sequence[Record]) -> None:
+        self._note("take")
+
+    def write(self, letters: Sequence[DeadLetter]) -> None:
+        self._note("write letter")
+        self.letters += letters
+
+    def commit(self, positions: Mapping[Partition, int]) -> bool:
+        self._note("commit")
+        return True
+
+    def join(self) -> None:
+        self._note("join")
+
+    def _note(self, what: str) -> None:
+        if self.failures.get(what):
+            raise self.failures[what].pop(0)
+        self.done.append(what)
+
+
+class Flushed:
+    """The rows or the letters of what is around."""
+
+    def __init__(self, around: Around, what: str) -> None:
+        self._around, self._what = around, what
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._around, name)
+
+    def flush(self) -> None:
+        self._around._note(self._what)
+
+
+def follower(around: Any, max_rows: int, is_stopping: bool = False) -> Follower:
+    rows: Any = Flushed(around, "flush rows")
+    letters: Any = Flushed(around, "flush letters")
+    stop = iter([False, False]) if is_stopping else None
+    return Follower(
+        around,
+        "home",
+        rows,
+        around,
+        letters,
+        None,
+        Limits(max_rows, 3_600.0, 3_600.0),
+        lambda: next(stop, True) if stop is not None else False,
+    )
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "AGAIN_S", 0.01)
+
+
+def score(alert_id: int) -> bytes:
+    (record,) = scored_alert_records(made_up.scored([alert_id]))
+    return ContainerEncoder(SCORED_ALERT).encode(record)
+
+
+def test_rows_then_dead_letters_are_made_lasting_before_the_positions_are_committed() -> None:
+    around = Around([score(1), b"foreign"])
+    tally = follower(around, 2).run(until_end=True)
+    assert around.done == ["write letter", "take", "flush rows", "flush letters", "commit", "join"]
+    assert (tally.messages, tally.written, tally.unreadable) == (2, 1, 1)
+
+
+@pytest.mark.parametrize("step", ["flush rows", "flush letters"])
+def test_nothing_is_committed_before_what_is_away_is_back(step: str) -> None:
+    around = Around([score(1), b"foreign"])
+    around.failures[step] = [Unreachable("away")] * 3
+    follower(around, 2).run(until_end=True)
+    assert around.done.count("commit") == 1
+    assert around.done.index(step) < around.done.index("commit")
+    assert around.failures[step] == []
+
+
+def test_a_dead_letter_that_finds_no_room_waits_for_it() -> None:
+    around = Around([b"foreign"])
+    around.failures["write letter"] = [Unreachable("away")] * 3
+    assert follower(around, 1).run(until_end=True).unreadable == 1
+    assert [letter.payload for letter in around.letters] == [b"foreign"]
+
+
+def test_many_unreadable_messages_are_said_once_and_then_counted(caplog: pytest.LogCaptureFixture) -> None:
+    around = Around([b"foreign"] * 60)
+    with caplog.at_level(logging.WARNING):
+        follower(around, 20).run(until_end=True)
+    assert len(around.letters) == 60
+    places = [text for text in caplog.messages if "is left out" in text]
+    assert len(places) == 1
+    assert "others are only counted" in places[0]
+    assert [text for text in caplog.messages if text not in places] == [
+        "20 messages could not be read and went to the dead letters"
+    ] * 3
+
+
+def test_told_to_stop_while_something_is_away_it_says_what_stays_and_commits_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    around = Around([score(1)])
+    around.failures["flush rows"] = [Unreachable("away")] * 1000
+    with caplog.at_level(logging.WARNING):
+        follower(around, 1, is_stopping=True).run()
+    assert "commit" not in around.done
+    assert caplog.messages[-1] == "stopped while waiting: what is not committed stays on the topic for the next start"
