@@ -59,15 +59,15 @@ next. Prometheus scrapes `/metrics`; whoever keeps the workers running asks the 
 | path | answers |
 |---|---|
 | `/metrics` | what stands below, and the process's own memory, CPU time and files as `process_...` |
-| `/healthz` | 200 while the worker polls, 503 when it has not for 30 s, and why |
+| `/healthz` | 200 until the worker polls and while it does, 503 when it has not for 30 s, and why |
 | `/readyz` | 200 when partitions are assigned, models warm and stores reachable, else 503; JSON with each of them |
 
 A worker that waits for a store or a cluster polls on: one that answers 503 at `/healthz` is to be killed and started
 again. The first start on a machine compiles before it polls: for half a minute, or a minute or two where other programs
-run. Give it so long before you count `/healthz`. `/readyz` answers 503 until then.
+run. `/healthz` answers 200 meanwhile, and `/readyz` 503.
 
-The store counts as reachable from a worker's start until a batch has failed on it, and again from the next batch that
-passes: a worker without alerts does not notice that its store is away.
+The store counts as reachable from a worker's start until a batch has failed on it, and again when that batch has passed
+or is another worker's: a worker without alerts does not notice that its store is away.
 
 Series of a partition end when the worker loses it. A counter begins at zero with each start.
 """

@@ -23,6 +23,9 @@ its partitions waits for a schema; stopping: the last word of a worker that ends
 DEAD_LETTER_LIMIT = "dead_letter_limit"
 """Kind of the failure that stops all workers: too many of the last messages could not be processed."""
 
+ENDED = "ended"
+"""Kind of whatever else ends a worker: the last thing that it says."""
+
 
 class _Said(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -253,11 +256,16 @@ def _absent(workers: Sequence[SeenWorker], has_word: bool) -> Iterator[str]:
     last = min(workers, key=lambda worker: worker.silence_s, default=None)
     if last is None:
         said = "no worker has been heard of for a day" if has_word else "no worker has ever been heard of"
-    elif last.condition == "stopped":
+    elif last.condition == "stopped" and not _ended(last):
         said = f"the service was stopped {duration(last.silence_s)} ago"
     else:
         said = f"no worker has been heard of for {duration(last.silence_s)}"
     yield f"{said}: start `streamer run`"
+
+
+def _ended(worker: SeenWorker) -> bool:
+    """Whether an error ended the worker, and nobody's wish."""
+    return worker.condition == "stopped" and worker.last_error is not None and worker.last_error.kind == ENDED
 
 
 def _of_workers(workers: Sequence[SeenWorker]) -> Iterator[str]:
@@ -270,6 +278,8 @@ def _of_workers(workers: Sequence[SeenWorker]) -> Iterator[str]:
             yield f"{worker.slot} waits: {error.text if error else 'it does not say why'}"
         if worker.condition == "stopped" and error is not None and error.kind == DEAD_LETTER_LIMIT:
             yield f"{worker.slot} stopped over dead letters: {error.text}"
+        if _ended(worker) and error is not None:
+            yield f"{worker.slot} ended {duration(worker.silence_s)} ago: {error.text}"
 
 
 def _parked(workers: Sequence[SeenWorker]) -> Iterator[str]:

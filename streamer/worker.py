@@ -24,7 +24,7 @@ from streamer.pipeline import Pipeline
 from streamer.sinks.transactions import TakenBack, Transactions
 from streamer.sources.kafka import KafkaSource
 from streamer.state.store import StoreAway
-from streamer.status import DEAD_LETTER_LIMIT
+from streamer.status import DEAD_LETTER_LIMIT, ENDED
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +119,7 @@ class Worker:
         except KafkaFailure:  # whoever does not answer hears no last word either
             raise
         except Exception as error:
-            kind = DEAD_LETTER_LIMIT if isinstance(error, TooManyDeadLetters) else "ended"
+            kind = DEAD_LETTER_LIMIT if isinstance(error, TooManyDeadLetters) else ENDED
             self._metrics.failed(kind, str(error))
             self._say_goodbye()
             raise

@@ -13,6 +13,7 @@ from streamer.commands.status import render
 from streamer.kafka.progress import Progress
 from streamer.status import (
     DEAD_LETTER_LIMIT,
+    ENDED,
     DeploymentStatus,
     LastError,
     LatencyStatus,
@@ -154,6 +155,14 @@ def test_a_stop_over_dead_letters_stays_wrong_though_others_live() -> None:
     error = LastError(when=NOW, kind=DEAD_LETTER_LIMIT, text="600 of the last 1,000 messages became dead letters")
     status = judged(worker(), worker("node-2-0", state="stopping", last_error=error))
     assert status.problems == [f"node-2-0 stopped over dead letters: {error.text}"]
+
+
+def test_a_worker_that_an_error_ended_was_not_stopped() -> None:
+    error = LastError(when=NOW, kind=ENDED, text="the disk is full")
+    ended = worker(silence_s=9.0, state="stopping", last_error=error)
+    line = "node-1-0 ended 9 s ago: the disk is full"
+    assert judged(ended, worker("node-1-1")).problems == [line]
+    assert judged(ended).problems == ["no worker has been heard of for 9 s: start `streamer run`", line]
 
 
 def test_messages_that_were_deleted_unread_are_told() -> None:
