@@ -49,6 +49,7 @@ class ScoredAlerts:
     Where it begins:
 
     - neither `group` nor `start_at`: where this same question stopped on this machine; at first with what comes next.
+      Two that ask the same at one time, as one user of one machine, share the alerts as a group does: each gets a part.
     - `start_at` alone: there, each time. `earliest`, `latest`, `tonight`, an ISO date or date-time in UTC, a datetime.
     - `group`: where that group stopped; `start_at` (`latest` by default) holds for what the group has never read.
       Subscribers of one group share the alerts among them.

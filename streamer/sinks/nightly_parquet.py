@@ -109,9 +109,7 @@ class NightlyParquet:
             for night in nights.tolist():
                 folder = self._folder / str(MJD_ZERO + timedelta(days=night))
                 folder.mkdir(exist_ok=True)
-                numbered = sorted(
-                    file for file in folder.glob("*.parquet") if file.stem.isdecimal()
-                )  # the rest is not ours
+                numbered = _numbered(folder)
                 former = [file for file in numbered if _is_open(file, file == numbered[-1]) or _holds(file, arriving)]
                 file = folder / f"{1 + max((int(one.stem) for one in numbered), default=0):06d}.parquet"
                 unfinished = write_unfinished(file, _of_night(night, last_of_each_key([*former, *parts])))
@@ -157,6 +155,11 @@ def nights_of(rows: pa.Table) -> npt.NDArray[np.int64]:
 def _of_night(night: int, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
     for table in tables:
         yield table.filter(pa.array(nights_of(table) == night))
+
+
+def _numbered(folder: Path) -> list[Path]:
+    """A night's files, oldest first, without what others put there."""
+    return sorted(file for file in folder.glob("*.parquet") if file.stem.isdecimal())
 
 
 def _is_open(file: Path, is_last: bool) -> bool:
