@@ -170,7 +170,9 @@ class StreamSettings(Section):
     )
     cluster: str = setting(HOME, description="Name of the cluster; `home` is the one under kafka.")
     start_at: Literal["earliest", "latest"] = setting(
-        "earliest", description="Where a partition begins that this deployment has never read."
+        "earliest",
+        description="Where a partition begins that this deployment has never read. `latest` holds for what is there "
+        "when a worker starts; nights and partitions that come later are read from their beginning.",
     )
     nights_back: Whole = setting(
         2, unit="nights", ge=0, le=60, description="Nights before today (UTC) in the window of `{date}`."

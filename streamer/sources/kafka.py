@@ -126,8 +126,11 @@ class KafkaSource:
         self._fetchers = {name: Fetcher(cluster, group, fetch_max_bytes) for name, cluster in clusters.items()}
         self._admin = open_client(AdminClient, home)
         self._replication_factor = replication_factor
-        self._start_at: dict[tuple[str, str], str] = {}
-        """Where new partitions of (cluster, topic) begin."""
+        self._at_end: dict[tuple[str, str], int] = {}
+        """How many partitions of (cluster, topic) begin at their end: `latest` is meant for what was there when the
+        cluster was first seen. A night, or a partition, that comes later begins at its beginning."""
+        self._met: set[str] = set()
+        """Clusters that were seen."""
         self._behind: dict[str, Lane] = {}
         """Cluster and topic (as a lane of partition 0) that a topic of the home cluster stands for."""
         self._partitions: dict[str, int] = {}
@@ -323,7 +326,10 @@ class KafkaSource:
                 ends = self._ends(lane)
                 if ends is None:
                     continue
-                position = ends[0] if self._start_at[lane.cluster, lane.topic] == "earliest" else ends[1]
+                is_at_end = lane.partition < self._at_end.get((lane.cluster, lane.topic), 0)
+                position = ends[1] if is_at_end else ends[0]
+                if is_at_end:
+                    log.info("%s begins at its end, offset %d", lane, position)
                 self._started[lane] = position
             self._next[lane] = position
             self._fetchers[lane.cluster].add({lane: position})
@@ -344,10 +350,12 @@ class KafkaSource:
                     missing.append(f"{stream.cluster} has no topic {pattern}")
                 for topic in window:
                     lane = Lane(name, topic, 0)
-                    if topic in there and self._is_stood_for(lane, there[topic], missing):
-                        self._start_at[name, topic] = stream.start_at
+                    is_ready = topic in there and self._is_stood_for(lane, there[topic], missing)
+                    if is_ready and name not in self._met and stream.start_at == "latest":
+                        self._at_end[name, topic] = there[topic]
                     if self._stand_in(lane) in self._behind:  # a known one stays, whatever the cluster says today
                         wanted.add(self._stand_in(lane))
+        self._met |= topics.keys() - self._silent.keys()
         for text in missing:
             if text not in self._missing:
                 log.warning("%s: waiting for it", text)
