@@ -12,11 +12,14 @@ from schemas.alert import AlertBatch
 from schemas.scored import ScoredBatch
 from schemas.spectrum import Spectrum
 from streamer.state.mongodb_database import Document
-from streamer.state.packing import alert_batch, last_score, spectrum, spectrum_row
+from streamer.state.packing import alert_batch, alert_rows, last_score, spectrum, spectrum_row
 from streamer.state.store import LastScore
 
 _ALERT_FIELDS = "o t p ra dec rights real q sso gone v rx pub n m".split()
 """Fields of an alert in the order of `schemas.alert`; the names and values of its metadata last."""
+
+_COMPARED_FIRST = "p m n".split()
+"""Fields that stand first in an alert's document: MongoDB compares documents field by field."""
 
 _SCORE_FIELDS = "a r model v t u c nov n e".split()
 """Fields of a score in the order of LastScore."""
@@ -30,28 +33,9 @@ def names_document(names: tuple[str, ...]) -> Document:
 
 def alert_documents(alerts: AlertBatch, names_id: str) -> Iterator[Document]:
     """What is kept of each alert. Two of one alert are compared as MongoDB does it, by `p` and then by `m`."""
-    width = alerts.metadata.shape[1] * 8
-    metadata = np.ascontiguousarray(alerts.metadata, np.float64).tobytes()
-    columns = zip(
-        alerts.processed_mjd_tai.tolist(),
-        [metadata[start : start + width] for start in range(0, width * len(alerts), width)],
-        [names_id] * len(alerts),
-        alerts.object_id,
-        alerts.mjd_tai.tolist(),
-        alerts.ra_deg.tolist(),
-        alerts.dec_deg.tolist(),
-        alerts.rights.tolist(),
-        alerts.real_score.tolist(),
-        alerts.quality.tolist(),
-        alerts.solar_system.tolist(),
-        alerts.withdrawn.tolist(),
-        alerts.schema_version,
-        [packet.received_unix_s for packet in alerts.packets],
-        [packet.published_unix_s for packet in alerts.packets],
-        strict=True,
-    )
-    fields = "p m n o t ra dec rights real q sso gone v rx pub".split()
-    return (dict(zip(fields, values, strict=True)) for values in columns)
+    for _, *values in alert_rows(alerts, names_id):
+        fields = dict(zip(_ALERT_FIELDS, values, strict=True))
+        yield {name: fields[name] for name in _COMPARED_FIRST} | fields
 
 
 def decoded_alert(survey: str, document: Document, names: str, coordinates: str | None) -> AlertBatch:

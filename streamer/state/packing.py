@@ -1,10 +1,11 @@
-"""Rows of the embedded store's tables, to and from the nouns."""
+"""Rows of the stores' tables, to and from the nouns."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,30 @@ def last_score(row: tuple[Any, ...]) -> LastScore:
         _number(novelty),
         n_detections,
         evidence,
+    )
+
+
+def alert_rows(alerts: AlertBatch, names_id: int | str) -> Iterator[tuple[Any, ...]]:
+    """A row of each alert, without rows and cutouts; last the id of its metadata's names, and their values."""
+    metadata = np.ascontiguousarray(alerts.metadata, np.float64)
+    return zip(
+        alerts.alert_id.tolist(),
+        alerts.object_id,
+        alerts.mjd_tai.tolist(),
+        alerts.processed_mjd_tai.tolist(),
+        alerts.ra_deg.tolist(),
+        alerts.dec_deg.tolist(),
+        alerts.rights.tolist(),
+        alerts.real_score.tolist(),
+        alerts.quality.tolist(),
+        alerts.solar_system.tolist(),
+        alerts.withdrawn.tolist(),
+        alerts.schema_version,
+        [packet.received_unix_s for packet in alerts.packets],
+        [packet.published_unix_s for packet in alerts.packets],
+        [names_id] * len(alerts),
+        [values.tobytes() for values in metadata],
+        strict=True,
     )
 
 

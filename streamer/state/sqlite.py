@@ -22,7 +22,7 @@ from schemas.spectrum import Spectrum
 from schemas.surveys.identity import SURVEYS
 from streamer.file_lock import FileLock, Held
 from streamer.state.cutout_ring import CutoutRing, Slot, whole_blocks
-from streamer.state.packing import spectrum_row
+from streamer.state.packing import alert_rows, spectrum_row
 from streamer.state.sqlite_reading import DATABASE_FILE, KEYS, RING_FILE, SqliteQueries
 from streamer.state.store import Seen, StoreBusy, StoreError
 from streamer.state.tables import ALERT_UPDATE, SCORE_UPDATE, open_tables
@@ -215,32 +215,11 @@ class SqliteObjectStore(SqliteQueries):
     def put_alerts(self, alerts: AlertBatch) -> None:
         """Keeps alerts as decoded, for a re-score: all columns but rows and cutouts."""
         table = self._table("alerts", alerts.survey)
-        names = self._names_id(alerts.metadata_names)
-        width = alerts.metadata.shape[1] * 8
-        metadata = memoryview(np.ascontiguousarray(alerts.metadata, np.float64).tobytes())
         self._write(
             f"INSERT INTO {table} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
             f"ON CONFLICT (alert_id) DO UPDATE SET {ALERT_UPDATE} "
             "WHERE (excluded.processed_mjd_tai, excluded.metadata) > (processed_mjd_tai, metadata)",
-            zip(
-                alerts.alert_id.tolist(),
-                alerts.object_id,
-                alerts.mjd_tai.tolist(),
-                alerts.processed_mjd_tai.tolist(),
-                alerts.ra_deg.tolist(),
-                alerts.dec_deg.tolist(),
-                alerts.rights.tolist(),
-                alerts.real_score.tolist(),
-                alerts.quality.tolist(),
-                alerts.solar_system.tolist(),
-                alerts.withdrawn.tolist(),
-                alerts.schema_version,
-                [packet.received_unix_s for packet in alerts.packets],
-                [packet.published_unix_s for packet in alerts.packets],
-                [names] * len(alerts),
-                [metadata[start : start + width] for start in range(0, len(metadata), width)],
-                strict=True,
-            ),
+            alert_rows(alerts, self._names_id(alerts.metadata_names)),
         )
 
     def _names_id(self, names: tuple[str, ...]) -> int:
