@@ -269,7 +269,10 @@ def _ended(worker: SeenWorker) -> bool:
 
 
 def _of_workers(workers: Sequence[SeenWorker]) -> Iterator[str]:
-    some_live = any(worker.condition == "live" for worker in workers)
+    live = [worker for worker in workers if worker.condition == "live"]
+    some_live = bool(live)
+    if live and not any(worker.assigned or worker.state == "starting" for worker in live):
+        yield "no worker has a partition: `streamer topics show` says which of the configured topics are missing"
     for worker in workers:
         error = worker.last_error
         if worker.condition == "silent" and some_live:

@@ -209,3 +209,11 @@ def test_the_tables_show_every_figure_in_a_terminal_of_usual_width() -> None:
 )
 def test_times_are_said_as_people_say_them(seconds: float, said: str) -> None:
     assert duration(seconds) == said
+
+
+def test_workers_without_any_partition_are_a_problem() -> None:
+    status = judged(worker(assigned=0, lag={}), worker("node-1-1", assigned=0, lag={}))
+    assert status.problems == [
+        "no worker has a partition: `streamer topics show` says which of the configured topics are missing"
+    ]
+    assert judged(worker(assigned=0), worker("node-1-1")).healthy
