@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from streamer.supervisor import FIRST_PAUSE_S, LIFELINE, Ended, Supervisor
+from streamer.supervisor import FIRST_PAUSE_S, LIFELINE, LONGEST_PAUSE_S, STEADY_S, Ended, Supervisor
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +53,32 @@ def test_a_worker_that_ends_otherwise_is_started_again_with_a_line_and_a_longer_
         f"worker 0 {said}: it is started again in {FIRST_PAUSE_S:g} s",
         f"worker 0 {said}: it is started again in {2 * FIRST_PAUSE_S:g} s",
     ]
+
+
+def test_the_pause_grows_to_its_bound_and_a_steady_worker_begins_with_the_first_one_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = 0.0
+    monkeypatch.setattr("streamer.supervisor.monotonic", lambda: now)
+    held = supervisor("exit 75")
+    (worker,) = held._workers
+
+    def ends_after(ran_s: float) -> None:
+        nonlocal now
+        now = max(now, worker.due)
+        held._look_after(worker)
+        assert worker.process is not None
+        worker.process.wait()
+        now += ran_s
+        held._look_after(worker)
+
+    for _ in range(10):
+        ends_after(1.0)
+    assert worker.due == now + LONGEST_PAUSE_S
+    ends_after(STEADY_S)
+    assert worker.due == now + LONGEST_PAUSE_S
+    ends_after(STEADY_S + 1.0)
+    assert worker.due == now + FIRST_PAUSE_S
 
 
 def test_sigterm_ends_the_workers_and_the_service_with_code_0(tmp_path: Path) -> None:
