@@ -17,7 +17,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from schemas.messages import FramedEncoder
 from schemas.wire import SCORED_ALERT, schema_text, scored_alert_records
 from scripts.services import KafkaServer
-from streamer.client import ScoredAlert, ScoredAlerts
+from streamer.client import ScoredAlert, ScoredAlerts, subscription
 from streamer.client.access import cluster_at
 from streamer.errors import ConfigurationError
 from streamer.kafka.cluster import KafkaFailure, Refused, Unreachable
@@ -312,7 +312,10 @@ def committed_group(client: dict[str, str], group: str) -> bool:
         consumer.close()
 
 
-def test_a_subscriber_outlives_a_restart_of_the_broker(start_kafka: Callable[..., KafkaServer]) -> None:
+def test_a_subscriber_outlives_a_restart_of_the_broker(
+    start_kafka: Callable[..., KafkaServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscription, "SESSION_TIMEOUT_MS", 3_000)  # the group waits for so long for its member
     server = start_kafka()
     stream = made(Kafka(server.client()))
     stream.publish([1])
