@@ -13,7 +13,10 @@ from tests.services.fixtures import Kafka
 from tests.services.running import Scores, service, settings, until
 
 RECOVERED_S = 15.0
-"""A worker that was killed must score again within this time [s]."""
+"""A worker that was killed must score again within this time, on a machine that has nothing else to do [s]."""
+
+LOADED = 4
+"""So many times longer it may take while other tests keep the machine busy."""
 
 
 def rows(payloads: list[bytes]) -> list[tuple[None, bytes]]:
@@ -39,7 +42,7 @@ def test_a_killed_worker_scores_again_soon_and_workers_follow_a_killed_superviso
             kafka.produce(topic, alerts[10:])
             scores.wait(20)
             print(f"recovered {time.monotonic() - started:.1f} s after the kill")
-            assert time.monotonic() - started < 4 * RECOVERED_S  # generous: other tests may keep the machine busy
+            assert time.monotonic() - started < LOADED * RECOVERED_S
             assert set(scores.seen.values()) == {1}
         running.wait_said("worker 0 was ended by SIGKILL: it is started again in 0.2 s")
         (worker,) = running.worker_pids()

@@ -90,6 +90,24 @@ def test_a_cluster_that_refuses_us_ends_the_service_with_code_2_and_a_line(
         assert "started again" not in running.said()
 
 
+def test_a_surveys_cluster_that_refuses_us_is_said_and_the_others_are_scored(
+    kafka: Kafka, start_kafka: Callable[..., KafkaServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    survey, topic = start_kafka(users={"admin": "right", "streamer": "right"}, tls=True), kafka.topic("alerts")
+    monkeypatch.setenv("SURVEY_PASSWORD", "wrong")
+    user = {"username": "streamer", "password_env": "SURVEY_PASSWORD"}
+    security = {"protocol": "sasl_ssl", "ca_file": str(survey.ca_file), **user}
+    given = settings(kafka.bootstrap, tmp_path, [topic])
+    given["clusters"] = [{"name": "survey", "bootstrap": survey.bootstrap, "security": security}]
+    given["streams"].append({"cluster": "survey", "topics": ["alerts"]})
+    with service(tmp_path, given) as running:
+        running.wait_said("refuses the user streamer: check username and password: waiting for it")
+        kafka.produce(topic, [(None, payload) for payload in night("ztf", 5)])
+        with Scores(kafka, f"{running.prefix}.scored") as scores:
+            scores.wait(5)
+        assert "started again" not in running.said()
+
+
 def test_a_second_service_of_a_deployment_on_one_host_ends_with_code_3_and_a_line(tmp_path: Path) -> None:
     given = settings(NOBODY, tmp_path, ["alerts"])
     with service(tmp_path / "first", given) as first:
