@@ -54,8 +54,8 @@ class Membership:
         self.proof: Any = None
         """Group metadata as of the last assignment that `gained` was told of.
 
-        It must not be fresher: a worker that was frozen may be a member again, of a later generation, before it has
-        been told that its partitions went through other hands. With the older proof its transaction is refused.
+        It must not be fresher: were a frozen worker a member again, of a later generation, before it has been told that
+        its partitions went through other hands, its transaction would be accepted. With the older proof it is refused.
         """
         self._consumer = open_client(
             Consumer,
