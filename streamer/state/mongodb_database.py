@@ -18,7 +18,7 @@ from streamer.state.store import StoreAway, StoreError, StoreRefused
 Document = dict[str, Any]
 Change = UpdateOne | ReplaceOne[Document] | DeleteOne
 
-LAYOUT = 2
+LAYOUT = 3
 """Version of the collections and fields (docs/decisions/0009), kept in the database."""
 
 WRITTEN = "x"
@@ -102,7 +102,6 @@ class MongodbDatabase:
         for survey in SURVEYS:
             with self._failing_clearly():
                 self._database[f"alerts_{survey}"].create_index("a.o")
-                self._database[f"spectra_{survey}"].create_index("o")
             self._expire(f"seen_{survey}", retention.seen_days)
             self._expire(f"alerts_{survey}", retention.alerts_days)
             self._expire(f"objects_{survey}", retention.light_curves_days)
