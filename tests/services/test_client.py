@@ -347,7 +347,7 @@ def test_three_lines_of_the_docs_give_tonights_young_supernovae(stream: Stream, 
     class_scores[::3] = class_scores[0, [1, 2, 3, 4, 5, 0, 6]]  # a TDE
     stream.publish_values(values(range(30), class_scores=class_scores))
     code = code_of_page("from streamer.client import ScoredAlerts\n\nfor alert in")
-    assert len(code.strip().splitlines()) == 3
+    assert len([text for text in code.splitlines() if text]) == 3
     asked = f'"{stream.kafka.bootstrap}", prefix="{stream.prefix}", until_eos=True'
     lines = run(code.replace('"localhost:9092"', asked), tmp_path).splitlines()
     expected = stream.alerts(classes=["SN I", "SN II"], min_score=0.5, start_at="earliest", until_eos=True)
