@@ -188,9 +188,8 @@ class KafkaSource:
         """The positions behind these packets, and of lanes begun, as partitions of the home cluster."""
         reached = dict(self._started)
         for packet in packets:
-            at = packet.coordinates
-            lane = Lane(at.origin, at.stream, at.partition)
-            reached[lane] = max(reached.get(lane, 0), at.offset + 1)
+            lane = _lane_of(packet.coordinates)
+            reached[lane] = max(reached.get(lane, 0), packet.coordinates.offset + 1)
         return [TopicPartition(self._stand_in(lane), lane.partition, offset) for lane, offset in reached.items()]
 
     def committed(self) -> None:
@@ -199,7 +198,7 @@ class KafkaSource:
 
     def keep(self, packets: Sequence[Packet]) -> list[Packet]:
         """Those of the packets in hand whose lanes were ours all the time: others belong to someone else now."""
-        return [packet for packet in packets if self._lane_of(packet) not in self._lost]
+        return [packet for packet in packets if _lane_of(packet.coordinates) not in self._lost]
 
     def keep_alive(self, timeout_s: float = 0.0) -> None:
         """Takes part in the group's life, and looks for new topics when it is time."""
@@ -241,7 +240,7 @@ class KafkaSource:
     def _packet(self, cluster: str, message: Message) -> Packet | None:
         """The message as a packet; None where its lane waits, or begins to."""
         at = Coordinates(cluster, message.topic() or "", message.partition() or 0, message.offset() or 0)
-        lane = Lane(at.origin, at.stream, at.partition)
+        lane = _lane_of(at)
         if lane in self._parked:
             return None
         payload = message.value() or b""
@@ -396,7 +395,6 @@ class KafkaSource:
     def _stand_in(self, lane: Lane) -> str:
         return lane.topic if lane.cluster == self._home.name else self._topics.positions(lane.cluster, lane.topic)
 
-    @staticmethod
-    def _lane_of(packet: Packet) -> Lane:
-        at = packet.coordinates
-        return Lane(at.origin, at.stream, at.partition)
+
+def _lane_of(at: Coordinates) -> Lane:
+    return Lane(at.origin, at.stream, at.partition)
