@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from streamer.errors import UserError
-from streamer.simulate.night import simulate_night
+from streamer.simulate.night import NightPlan, simulate_night
 from streamer.simulate.packet import SimulatedPacket
 
 TRUTH_FILE = "truth.parquet"
@@ -62,19 +62,16 @@ class NightReport:
 
 
 def write_night(
-    survey: str,
-    rate_per_s: float,
-    duration_s: float,
-    seed: int,
+    plan: NightPlan,
     folder: Path,
     after_packet: Callable[[SimulatedPacket], None] = lambda packet: None,
 ) -> NightReport:
     """Writes a night's packets into `folder`, `<candid>.avro` or `<diaSourceId>.bin`, and `truth.parquet` last.
 
-    Nothing waits: rate and duration only set how many. A folder that holds a night already gets this one beside it, and
+    A folder that holds a night already gets this one beside it, and
     the truth of both. UserError where the arguments make no night, or where the folder cannot be written.
     """
-    packets = night_of_packets(survey, rate_per_s, duration_s, seed)
+    packets = night_of_packets(plan)
     report = NightReport()
     with writing_to(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -86,10 +83,10 @@ def write_night(
     return report
 
 
-def night_of_packets(survey: str, rate_per_s: float, duration_s: float, seed: int) -> Iterator[SimulatedPacket]:
+def night_of_packets(plan: NightPlan) -> Iterator[SimulatedPacket]:
     """The packets of a night; UserError where the arguments make none."""
     try:
-        return simulate_night(survey, rate_per_s, duration_s, seed)
+        return simulate_night(plan)
     except ValueError as error:
         raise UserError(str(error)) from error
 

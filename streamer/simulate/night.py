@@ -2,64 +2,114 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from streamer.simulate.observing import SURVEYS
+from streamer.simulate.lsst.packets import LsstPackets
+from streamer.simulate.observing.cadence import NIGHT_SLOTS, PAIR_SLOTS, Pointing, start_mjd
+from streamer.simulate.observing.surveys import SURVEYS
 from streamer.simulate.packet import SimulatedPacket
-from streamer.simulate.packets_lsst import LsstPackets
-from streamer.simulate.packets_ztf import ZtfPackets
-from streamer.simulate.populations import INTERESTING, Population
 from streamer.simulate.scene import draw_field
+from streamer.simulate.sky.mixture import MIXTURES, Dealer
+from streamer.simulate.ztf.packets import ZtfPackets
 
-PACKETS_PER_FIELD = 5_000
-"""Longer nights take several fields, one after the other, so that memory does not grow with the night."""
+PACKETS_PER_GROUP = 5_000
+"""Fields are drawn in groups, one group after the other, so that memory does not grow with the night."""
 
-MAX_FIELDS = 150
-"""Each field takes a month of its own, and ZTF's candids have room for nights up to 2042 only."""
+FIELDS_PER_GROUP = PAIR_SLOTS - 1
+"""At most: a group's first visits take the slots before its second ones."""
+
+PACKETS_PER_FIELD = 40
+"""Fewer packets take fewer fields."""
+
+GROUPS_PER_NIGHT = NIGHT_SLOTS // (2 * PAIR_SLOTS)
+
+MAX_DAYS = 4_000
+"""Longest simulation [d]: ids have room for nights up to 2041 only."""
+
+
+@dataclass(frozen=True, slots=True)
+class NightPlan:
+    """What is asked of the simulator."""
+
+    survey: str
+    """`ztf` or `lsst`."""
+    packets: int
+    seed: int = 0
+    nights: int = 1
+    """Evenings over which the same fields are seen again, so that objects come back."""
+    mixture: str = "sky"
+    """One of `sky.mixture.MIXTURES`: `sky`, as a magnitude-limited night has it, or `rich`, the rare made common."""
+    only: tuple[str, ...] = ()
+    """Fine types to show, such as `SN Ia`; all where empty."""
+    schema: str | None = None
+    """The survey's schema version; None for the newest."""
 
 
 def packet_count(rate_per_s: float, duration_s: float) -> int:
-    """How many packets `rate_per_s` for `duration_s` are, at least one."""
-    return max(round(rate_per_s * duration_s), 1)
-
-
-def check_night(survey: str, rate_per_s: float, duration_s: float, seed: int) -> None:
-    """ValueError for an unknown survey, a negative seed, a rate or duration not above 0, too many packets."""
-    if survey not in SURVEYS:
-        raise ValueError(f"unknown survey {survey!r}: expected one of {', '.join(SURVEYS)}")
+    """How many packets `rate_per_s` for `duration_s` are, at least one; ValueError where they are not above 0."""
     for name, value in (("rate", rate_per_s), ("duration", duration_s)):
         if not 0.0 < value < math.inf:
             raise ValueError(f"the {name} must be a number above 0, not {value}")
-    if rate_per_s * duration_s > PACKETS_PER_FIELD * MAX_FIELDS:
-        raise ValueError(
-            f"a night holds at most {PACKETS_PER_FIELD * MAX_FIELDS:,} packets: simulate more seeds instead"
-        )
-    if seed < 0:
-        raise ValueError(f"the seed must be 0 or more, not {seed}")
+    if rate_per_s * duration_s > 1e9:
+        raise ValueError("a simulation holds at most 1,000,000,000 packets: simulate more seeds instead")
+    return max(round(rate_per_s * duration_s), 1)
 
 
-def simulate_night(
-    survey: str,
-    rate_per_s: float,
-    duration_s: float,
-    seed: int,
-    mixture: tuple[Population, ...] = INTERESTING,
-) -> Iterator[SimulatedPacket]:
-    """The `rate_per_s * duration_s` packets of a night of `survey` ('ztf' or 'lsst').
+def check_plan(plan: NightPlan) -> None:
+    """ValueError for an unknown survey, a negative seed, no packets or nights, or more than the ids have room for."""
+    if plan.survey not in SURVEYS:
+        raise ValueError(f"unknown survey {plan.survey!r}: expected one of {', '.join(SURVEYS)}")
+    if plan.packets < 1 or plan.nights < 1:
+        raise ValueError("a night has at least one packet and takes at least one night")
+    groups_at_once = GROUPS_PER_NIGHT if plan.nights == 1 else 1
+    most = MAX_DAYS // plan.nights * groups_at_once * PACKETS_PER_GROUP
+    if plan.packets > most:
+        raise ValueError(f"{plan.nights} nights hold at most {most:,} packets: simulate more seeds instead")
+    if plan.mixture not in MIXTURES:
+        raise ValueError(f"unknown mixture {plan.mixture!r}: expected one of {', '.join(MIXTURES)}")
+    known = [population.type for population in MIXTURES[plan.mixture]]
+    for name in plan.only:
+        if name not in known:
+            raise ValueError(f"unknown type {name!r}: expected some of {', '.join(known)}")
+    if plan.seed < 0:
+        raise ValueError(f"the seed must be 0 or more, not {plan.seed}")
 
-    Rate and duration only set how many: nothing here waits. The sky's time runs faster than the clock, so that objects
-    come back over up to 30 nights and their histories grow. The same arguments give the same bytes. Raises ValueError
-    as `check_night` does.
+
+def simulate_night(plan: NightPlan) -> Iterator[SimulatedPacket]:
+    """The packets of a plan, by time; nothing here waits. The same plan gives the same bytes.
+
+    Raises ValueError as `check_plan` does.
     """
-    check_night(survey, rate_per_s, duration_s, seed)
-    return _packets(survey, packet_count(rate_per_s, duration_s), seed, mixture)
+    check_plan(plan)
+    return _packets(plan)
 
 
-def _packets(survey: str, wanted: int, seed: int, mixture: tuple[Population, ...]) -> Iterator[SimulatedPacket]:
-    for index, first in enumerate(range(0, wanted, PACKETS_PER_FIELD)):
-        count = min(PACKETS_PER_FIELD, wanted - first)
-        field = draw_field(survey, seed, index, count, mixture)
-        packets = (ZtfPackets(field) if survey == "ztf" else LsstPackets(field)).packets()
-        for _ in range(count):
-            yield next(packets)
+def _packets(plan: NightPlan) -> Iterator[SimulatedPacket]:
+    mixture = tuple(one for one in MIXTURES[plan.mixture] if not plan.only or one.type in plan.only)
+    dealer = Dealer(mixture)
+    for group, first in enumerate(range(0, plan.packets, PACKETS_PER_GROUP)):
+        wanted = min(PACKETS_PER_GROUP, plan.packets - first)
+        pointings = _pointings(plan, group, wanted)
+        each = -(-wanted // len(pointings))
+        fields = [draw_field(plan.survey, plan.seed, pointing, each, dealer) for pointing in pointings]
+        streams = [(ZtfPackets(field) if plan.survey == "ztf" else LsstPackets(field)).packets() for field in fields]
+        merged = heapq.merge(*streams, key=lambda packet: packet.mjd_tai)
+        for _ in range(wanted):
+            yield next(merged)
+
+
+def _pointings(plan: NightPlan, group: int, packets: int) -> list[Pointing]:
+    """The fields of a group: in one night groups follow one another, else each group takes nights of its own."""
+    count = min(max(packets // PACKETS_PER_FIELD, 1), FIELDS_PER_GROUP)
+    if plan.nights == 1:
+        later, begin = divmod(group, GROUPS_PER_NIGHT)
+    else:
+        later, begin = group, GROUPS_PER_NIGHT // 2
+    first_night = int(start_mjd(plan.seed)) + later * plan.nights
+    return [
+        Pointing(group * FIELDS_PER_GROUP + i, first_night, plan.nights, 2 * PAIR_SLOTS * begin + i)
+        for i in range(count)
+    ]

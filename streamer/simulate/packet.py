@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,13 @@ class SimulatedPacket:
     mjd_tai: float
     """Middle of the exposure [d]."""
     band: str
+    true_njy: float
+    """True difference flux in the band at that moment, through the Galaxy's dust [nJy]."""
+    still_njy: float
+    """Light of the reference image (host, star, nucleus) under the point-spread function [nJy]."""
     payload: bytes
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    """What its class drew for the object: `peak_abs_mag`, `stretch`, `ebv_mag`."""
 
     @property
     def file_name(self) -> str:

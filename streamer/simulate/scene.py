@@ -3,86 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from schemas.light_curve import BANDS, FloatArray, IntArray
 from schemas.surveys.columns import flux_from_magnitude
-from streamer.simulate.observing import NIGHTS, SURVEYS, Exposures, Survey, draw_exposures, start_mjd
-from streamer.simulate.populations import GALAXY, NUCLEUS, STAR, Curves, Population, deal, host_colours
+from streamer.simulate.observing.cadence import Exposures, Pointing, draw_exposures, draw_place
+from streamer.simulate.observing.surveys import SURVEYS, Survey
+from streamer.simulate.packet import SimulatedPacket
+from streamer.simulate.sky import dust
+from streamer.simulate.sky.galaxies import draw_hosts
+from streamer.simulate.sky.mixture import Dealer
+from streamer.simulate.sky.objects import SOURCE, Objects, empty_objects, join
+from streamer.simulate.sky.populations import Curves, Population, Window
+from streamer.simulate.sky.stars import draw_neighbours
 
 BoolArray = npt.NDArray[np.bool_]
 
 DETECTION_SNR = 5.0
 """Both surveys send what stands out of the difference image by 5 sigma."""
 
-BLOCK = 128
-"""Objects drawn at a time."""
-
-PACKETS_PER_OBJECT = 8
-"""A night takes at least one object for so many packets: short nights show many objects over fewer nights."""
-
 COVERAGE = 0.94
 """Chance that an exposure of the field holds an object (chip gaps, bad pixels)."""
+
+EDGE_PX = 25.0
+"""Nothing is found nearer to the edge of a chip; stamps of half a side further away are cropped."""
+
+CALIBRATION = 0.01
+"""Error of the flux scale: what no depth beats."""
+
+_BATCH = 48
+"""Candidates drawn at a time until enough of a class are detected."""
+
+_MAX_BATCHES = 40
 
 _SURVEY_KEY = {"ztf": 1, "lsst": 2}
 
 
 @dataclass(slots=True)
-class Objects:
-    """K objects as columns, (K,) unless said otherwise."""
-
-    kind: IntArray
-    """Index into the field's mixture."""
-    ra_deg: FloatArray
-    dec_deg: FloatArray
-    cell: IntArray
-    """Readout channel or detector that the object falls on."""
-    x_px: FloatArray
-    y_px: FloatArray
-    redshift: FloatArray
-    counterpart_njy: FloatArray
-    """(K, 6) point source in the reference image, by band."""
-    host_njy: FloatArray
-    """(K, 6) galaxy in the reference image, by band; 0 where there is none."""
-    host_radius_arcsec: FloatArray
-    """Half-light radius."""
-    host_offset_arcsec: FloatArray
-    """(K, 2) of the galaxy's centre from the object, east and north."""
-    motion_arcsec_per_day: FloatArray
-    """(K, 2)"""
-    epoch_mjd: FloatArray
-    artefact: IntArray
-    """0 a source, else `populations.DIPOLE`, `COSMIC_RAY` or `BAD_COLUMN`."""
-    h_mag: FloatArray
-    helio_au: FloatArray
-    topo_au: FloatArray
-    phase_deg: FloatArray
-    neighbour_arcsec: FloatArray
-    """Distance of the nearest unrelated star of the catalogues."""
-    neighbour_mag: FloatArray
-    covered_before: IntArray
-    """How often the survey had covered the place before this field's first exposure."""
-
-
-@dataclass(slots=True)
 class Field:
-    """One field over `NIGHTS` nights; matrices are (K objects, E exposures)."""
+    """One field over the nights that are sent and its history before; matrices are (K objects, E exposures)."""
 
     survey: Survey
     seed: int
     index: int
+    """Of the field within its seed."""
     mixture: tuple[Population, ...]
     exposures: Exposures
     ra_deg: float
     dec_deg: float
     objects: Objects
+    true_njy: FloatArray
+    """True difference flux, as it arrives."""
     flux_njy: FloatArray
     """Measured difference flux."""
     error_njy: FloatArray
     covered: BoolArray
+    """Whether the exposure holds the object at all."""
     detected: BoolArray
 
     def population(self, k: int) -> Population:
@@ -99,6 +78,11 @@ class Field:
         exposure, k = np.nonzero(self.detected.T)
         return k, exposure
 
+    def sent(self) -> IntArray:
+        """(K,) how many alerts each object sends."""
+        count: IntArray = self.detected[:, self.exposures.emitted_from :].sum(axis=1)
+        return count
+
     def position_deg(self, k: IntArray, exposure: IntArray) -> tuple[FloatArray, FloatArray]:
         """True right ascension and declination of objects at exposures [deg]."""
         o = self.objects
@@ -107,9 +91,46 @@ class Field:
         ra = o.ra_deg[k] + o.motion_arcsec_per_day[k, 0] * days / 3600.0 / np.cos(np.radians(dec))
         return ra % 360.0, dec
 
+    def packet(self, k: int, exposure: int, alert_id: int, object_id: str, payload: bytes) -> SimulatedPacket:
+        """What object k sends at an exposure, with the truth behind it."""
+        o, population = self.objects, self.population(k)
+        band = int(self.exposures.band[exposure])
+        share = psf_share(o.host_radius_arcsec[k], self.exposures.seeing_arcsec[exposure])
+        parameters = {name: float(column[k]) for name, column in o.parameters.items()}
+        parameters |= {"epoch_mjd": float(o.epoch_mjd[k]), "ebv_mag": float(o.ebv_mag[k])}
+        return SimulatedPacket(
+            survey=self.survey.name,
+            alert_id=alert_id,
+            object_id=object_id,
+            type=population.type,
+            label=population.label,
+            redshift=float(o.redshift[k]),
+            mjd_tai=float(self.exposures.mjd_tai[exposure]),
+            band=BANDS[band],
+            true_njy=float(self.true_njy[k, exposure]),
+            still_njy=float(o.counterpart_njy[k, band] + share * o.host_njy[k, band]),
+            payload=payload,
+            parameters={name: value for name, value in parameters.items() if value == value},
+        )
+
     def generator(self, *key: int) -> np.random.Generator:
         """Random numbers of this field, a stream of its own for each key."""
         return np.random.default_rng([self.seed, _SURVEY_KEY[self.survey.name], self.index, *key])
+
+    def take(self, index: IntArray | BoolArray) -> Field:
+        """The same field with the objects in `index` alone."""
+        matrices = (self.true_njy, self.flux_njy, self.error_njy, self.covered, self.detected)
+        return Field(
+            self.survey,
+            self.seed,
+            self.index,
+            self.mixture,
+            self.exposures,
+            self.ra_deg,
+            self.dec_deg,
+            self.objects.take(index),
+            *(matrix[index] for matrix in matrices),  # type: ignore[arg-type]
+        )
 
 
 def cell_depth(survey: Survey, cell: IntArray) -> FloatArray:
@@ -118,136 +139,159 @@ def cell_depth(survey: Survey, cell: IntArray) -> FloatArray:
     return depth
 
 
-def draw_field(survey_name: str, seed: int, index: int, packets: int, mixture: tuple[Population, ...]) -> Field:
-    """A field that sends at least `packets` alerts, one object in `PACKETS_PER_OBJECT` or as many as that takes."""
+def draw_field(survey_name: str, seed: int, pointing: Pointing, packets: int, dealer: Dealer) -> Field:
+    """A field that sends at least `packets` alerts, of as many objects as that takes; each object sends one at least.
+
+    The dealer says which class comes next; candidates of a class are drawn until one is detected on a night that is
+    sent, so that what is seen is what its light curves and the night's depth let through.
+    """
     survey = SURVEYS[survey_name]
-    rng = np.random.default_rng([seed, _SURVEY_KEY[survey_name], index])
-    first_mjd = start_mjd(seed) + NIGHTS * index
-    exposures = draw_exposures(rng, survey, first_mjd)
-    ra = float(rng.uniform(0.0, 360.0))
-    dec = float(rng.uniform(-20.0, 60.0) if survey_name == "ztf" else rng.uniform(-60.0, 0.0))
-    blocks: list[Field] = []
+    rng = np.random.default_rng([seed, _SURVEY_KEY[survey_name], pointing.index])
+    ra, dec = draw_place(rng, survey, pointing)
+    exposures = draw_exposures(rng, survey, seed, pointing, ra, dec)
+    sky = _Sky(rng, survey, seed, pointing, exposures, ra, dec, dealer.mixture)
+    parts: list[Field] = []
     sent = 0
-    while sent < packets or BLOCK * len(blocks) * PACKETS_PER_OBJECT < packets:
-        dealt = deal(BLOCK * len(blocks), BLOCK, mixture)
-        objects, curves = _draw_objects(rng, survey, exposures, mixture, dealt, ra, dec)
-        block = _observe(rng, Field(survey, seed, index, mixture, exposures, ra, dec, objects, *curves))
-        blocks.append(block)
-        sent += int(block.detected[:, exposures.emitted_from :].sum())
-    return _cut(blocks, packets)
+    while sent < packets:
+        rate = sent / sum(len(part.objects) for part in parts) if parts else 1.5
+        kinds = dealer.deal(rng, ra, dec, max(int((packets - sent) / rate), 1))
+        for kind in np.unique(kinds):
+            part = sky.draw_detected(int(kind), int((kinds == kind).sum()))
+            if len(part.objects):
+                parts.append(part)
+                sent += int(part.sent().sum())
+    field = _joined(parts)
+    # Classes were drawn one after the other: shuffled, so that what is cut off is of any class.
+    field = field.take(rng.permutation(len(field.objects)))
+    return field.take(np.arange(int(np.searchsorted(np.cumsum(field.sent()), packets)) + 1))
 
 
-def _cut(blocks: list[Field], packets: int) -> Field:
-    """One field of the blocks' first objects, as many as it takes to send `packets`."""
-    field = blocks[0]
-    detected = np.concatenate([block.detected for block in blocks])
-    sent = np.cumsum(detected[:, field.exposures.emitted_from :].sum(axis=1))
-    keep = max(int(np.searchsorted(sent, packets)) + 1, -(-packets // PACKETS_PER_OBJECT))
-    columns = [
-        np.concatenate([getattr(block.objects, column.name) for block in blocks])[:keep] for column in fields(Objects)
-    ]
-    field.objects = Objects(*columns)
-    for name in ("flux_njy", "error_njy", "covered", "detected"):
-        setattr(field, name, np.concatenate([getattr(block, name) for block in blocks])[:keep])
-    return field
+class _Sky:
+    """Draws a field's objects class by class."""
+
+    def __init__(
+        self,
+        rng: np.random.Generator,
+        survey: Survey,
+        seed: int,
+        pointing: Pointing,
+        exposures: Exposures,
+        ra: float,
+        dec: float,
+        mixture: tuple[Population, ...],
+    ) -> None:
+        self._rng, self._survey, self._exposures, self._mixture = rng, survey, exposures, mixture
+        self._of_field = (survey, seed, pointing.index, mixture, exposures, ra, dec)
+        self._ra, self._dec = ra, dec
+        self._window = Window(float(pointing.first_night), float(pointing.first_night + pointing.nights))
+
+    def draw_detected(self, kind: int, n: int) -> Field:
+        """n objects of a class, or fewer where hardly one of its objects is ever detected in these exposures."""
+        kept: list[Field] = []
+        found = 0
+        for _ in range(_MAX_BATCHES):
+            candidates = self._draw(kind, max(_BATCH, n))
+            seen = np.flatnonzero(candidates.sent())[: n - found]
+            if len(seen):
+                kept.append(candidates.take(seen))
+                found += len(seen)
+            if found == n:
+                break
+        return _joined(kept) if kept else candidates.take(np.empty(0, dtype=np.int64))
+
+    def _draw(self, kind: int, n: int) -> Field:
+        rng, survey = self._rng, self._survey
+        population = self._mixture[kind]
+        o = empty_objects(n)
+        o.kind[:] = kind
+        self._place(o)
+        curves = population.draw(rng, n, survey, self._exposures, self._window)
+        self._copy(o, curves)
+        if population.host is not None:
+            hosts = draw_hosts(rng, o.redshift, population.host)
+            o.host_njy, o.host_radius_arcsec, o.host_sersic = hosts.flux_njy, hosts.radius_arcsec, hosts.sersic
+            o.host_axis_ratio, o.host_angle_deg = hosts.axis_ratio, hosts.angle_deg
+            o.host_offset_arcsec = hosts.offset_arcsec
+        dimming = 10.0 ** (-0.4 * o.ebv_mag[:, None] * dust.EXTINCTION_PER_EBV)
+        o.counterpart_njy *= dimming
+        o.host_njy *= dimming
+        true = curves.flux_njy * dimming[:, self._exposures.band]
+        return _observe(rng, Field(*self._of_field, o, true, true, true, curves.visible, curves.visible))
+
+    def _place(self, o: Objects) -> None:
+        """Strews objects over the cells of the focal plane, with the sky that is around them there."""
+        rng, survey = self._rng, self._survey
+        n = len(o)
+        side = int(np.sqrt(survey.cells)) + (survey.cells != 64)
+        width, height = survey.cell_px
+        o.cell = rng.integers(survey.cells, size=n)
+        o.x_px = rng.uniform(EDGE_PX, width - EDGE_PX, n)
+        o.y_px = rng.uniform(EDGE_PX, height - EDGE_PX, n)
+        scale = survey.pixel_arcsec / 3600.0
+        column, row = o.cell % side - side / 2, o.cell // side - side / 2
+        o.dec_deg = self._dec + scale * (row * (height + 100.0) + o.y_px)
+        o.ra_deg = (self._ra - scale * (column * (width + 100.0) + o.x_px) / np.cos(np.radians(o.dec_deg))) % 360.0
+        _, o.galactic_latitude_deg = dust.galactic_deg(o.ra_deg, o.dec_deg)
+        o.ebv_mag = dust.reddening_mag(rng, o.ra_deg, o.dec_deg)
+        around = draw_neighbours(rng, o.galactic_latitude_deg)
+        o.neighbour_offset_arcsec, o.neighbour_njy = around.offset_arcsec, around.flux_njy
+        o.neighbour_radius_arcsec, o.density_arcmin2 = around.radius_arcsec, around.density_arcmin2
+        o.covered_before = np.full(n, int(rng.lognormal(np.log(900.0), 0.7)))
+
+    def _copy(self, o: Objects, curves: Curves) -> None:
+        o.redshift = curves.redshift
+        o.counterpart_njy = curves.counterpart_njy.copy()
+        o.motion_arcsec_per_day = curves.motion_arcsec_per_day
+        o.epoch_mjd = curves.epoch_mjd
+        for name, column in curves.extra.items():
+            setattr(o, name, column)
+        o.parameters = dict(curves.parameters)
 
 
-def _draw_objects(
-    rng: np.random.Generator,
-    survey: Survey,
-    exposures: Exposures,
-    mixture: tuple[Population, ...],
-    kind: IntArray,
-    ra: float,
-    dec: float,
-) -> tuple[Objects, tuple[FloatArray, FloatArray, BoolArray, BoolArray]]:
-    n = len(kind)
-    flux = np.zeros((n, len(exposures)))
-    visible = np.ones(flux.shape, dtype=bool)
-    o = _empty_objects(n)
-    o.kind = kind
-    _place(rng, survey, o, ra, dec)
-    for which, population in enumerate(mixture):
-        members = np.flatnonzero(kind == which)
-        if not len(members):
-            continue
-        curves = population.draw(rng, len(members), survey, exposures)
-        flux[members], visible[members] = curves.flux_njy, curves.visible
-        _copy(o, members, curves)
-        _host(rng, survey, o, members, population.host)
-    return o, (flux, np.empty_like(flux), visible, np.empty_like(visible))
-
-
-def _empty_objects(n: int) -> Objects:
-    columns: list[npt.NDArray[np.generic]] = []
-    for column in fields(Objects):
-        if column.name.endswith("_njy"):
-            columns.append(np.zeros((n, len(BANDS))))
-        elif column.name in ("host_offset_arcsec", "motion_arcsec_per_day"):
-            columns.append(np.zeros((n, 2)))
-        else:
-            columns.append(np.zeros(n, dtype=np.int64 if column.type == "IntArray" else np.float64))
-    return Objects(*columns)  # type: ignore[arg-type]
-
-
-def _place(rng: np.random.Generator, survey: Survey, o: Objects, ra: float, dec: float) -> None:
-    """Strews objects over the cells of the focal plane, at least 60 pixels from a cell's edge."""
-    n = len(o.kind)
-    side, pixels = (8, 3072) if survey.name == "ztf" else (15, 4000)
-    o.cell = rng.integers(survey.cells, size=n)
-    o.x_px, o.y_px = rng.uniform(60.0, pixels - 60.0, (2, n))
-    scale = survey.pixel_arcsec / 3600.0
-    column, row = o.cell % side - side / 2, o.cell // side - side / 2
-    o.dec_deg = dec + scale * (row * (pixels + 100.0) + o.y_px)
-    o.ra_deg = (ra - scale * (column * (pixels + 100.0) + o.x_px) / np.cos(np.radians(o.dec_deg))) % 360.0
-    o.neighbour_arcsec = 3.0 + 12.0 * np.sqrt(rng.random(n))
-    o.neighbour_mag = survey.reference_limit_mag - rng.exponential(1.8, n)
-    o.covered_before = rng.integers(200, 1500, n)
-
-
-def _copy(o: Objects, members: IntArray, curves: Curves) -> None:
-    o.redshift[members] = curves.redshift
-    o.counterpart_njy[members] = curves.counterpart_njy
-    o.motion_arcsec_per_day[members] = curves.motion_arcsec_per_day
-    o.epoch_mjd[members] = curves.epoch_mjd
-    for name, column in curves.extra.items():
-        getattr(o, name)[members] = column
-
-
-def _host(rng: np.random.Generator, survey: Survey, o: Objects, members: IntArray, host: str) -> None:
-    """Galaxies of absolute magnitude about -20.5 at the object's redshift, the object within their light."""
-    if host not in (GALAXY, NUCLEUS):
-        return
-    n = len(members)
-    z = o.redshift[members]
-    # Good to 0.1 mag up to redshift 1: hosts scatter by far more.
-    modulus = 43.2 + 5.0 * np.log10(np.maximum(z, 1e-3) * (1.0 + 0.5 * z))
-    mag = rng.normal(-20.3, 1.2, n) + modulus
-    o.host_njy[members] = flux_from_magnitude(mag[:, None]) * host_colours(rng, n)
-    kpc_per_arcsec = 20.0 * z / (1.0 + z)
-    radius = rng.lognormal(np.log(3.5), 0.4, n) / np.maximum(kpc_per_arcsec, 0.05)
-    o.host_radius_arcsec[members] = radius.clip(0.3, 12.0)
-    angle = rng.uniform(0.0, 2.0 * np.pi, n)
-    distance = rng.gamma(2.0, 0.6, n) * o.host_radius_arcsec[members] if host == GALAXY else rng.normal(0.0, 0.05, n)
-    o.host_offset_arcsec[members] = np.column_stack([distance * np.cos(angle), distance * np.sin(angle)])
+def psf_share(radius_arcsec: FloatArray | float, seeing_arcsec: FloatArray | float) -> FloatArray:
+    """Share of a galaxy's light under the point-spread function, as if spread evenly over its half-light radius."""
+    area = (np.asarray(seeing_arcsec) / 2.355) ** 2 * 4.0 * np.pi
+    share: FloatArray = area / (area + 2.0 * np.pi * np.asarray(radius_arcsec) ** 2)
+    return share
 
 
 def _observe(rng: np.random.Generator, field: Field) -> Field:
     """Adds noise to the true fluxes and finds what is detected."""
     o, survey, exposures = field.objects, field.survey, field.exposures
-    field.covered &= rng.random(field.covered.shape) < COVERAGE
+    field.covered = field.covered & (rng.random(field.covered.shape) < COVERAGE)
     sky = flux_from_magnitude(field.limit_mag()) / DETECTION_SNR
-    # Light of the host under the point-spread function, as if spread evenly over its half-light radius.
-    psf_area = (exposures.seeing_arcsec / 2.355) ** 2 * 4.0 * np.pi
-    share = psf_area[None, :] / (psf_area[None, :] + 2.0 * np.pi * o.host_radius_arcsec[:, None] ** 2 + 1e-9)
-    light = np.abs(field.flux_njy) + o.counterpart_njy[:, exposures.band] + share * o.host_njy[:, exposures.band]
-    field.error_njy = np.sqrt(sky**2 + light * survey.njy_per_electron + (0.01 * field.flux_njy) ** 2)
-    field.flux_njy = field.flux_njy + field.error_njy * rng.standard_normal(sky.shape)
+    share = psf_share(o.host_radius_arcsec[:, None], exposures.seeing_arcsec[None, :])
+    light = np.abs(field.true_njy) + o.counterpart_njy[:, exposures.band] + share * o.host_njy[:, exposures.band]
+    field.error_njy = np.sqrt(sky**2 + light * survey.njy_per_electron + (CALIBRATION * field.true_njy) ** 2)
+    field.flux_njy = field.true_njy + field.error_njy * rng.standard_normal(sky.shape)
     bright_enough = np.abs(field.flux_njy) >= DETECTION_SNR * field.error_njy
     # What never was a source is found only where it was put, not by chance in the noise.
-    by_chance = (o.artefact > 0)[:, None] & (np.abs(field.flux_njy) < 5.5 * field.error_njy)
-    field.detected = field.covered & bright_enough & ~by_chance
+    by_chance = (o.artefact != SOURCE)[:, None] & (np.abs(field.true_njy) < 5.0 * field.error_njy)
+    saturated = np.abs(field.true_njy) > flux_from_magnitude(np.array(survey.bright_mag))
+    field.detected = field.covered & bright_enough & ~by_chance & ~saturated
+    history = field.detected[:, : exposures.emitted_from]
+    # What varies for good had varied before the history begins; what flares once had not.
+    steady = o.counterpart_njy.max(axis=1) > 0.0
+    rate = history.sum(axis=1) / np.maximum(field.covered[:, : exposures.emitted_from].sum(axis=1), 1)
+    o.detected_before = np.where(steady, rng.binomial(o.covered_before, rate), 0).astype(np.int64)
     return field
+
+
+def _joined(parts: list[Field]) -> Field:
+    first = parts[0]
+    names = ("true_njy", "flux_njy", "error_njy", "covered", "detected")
+    matrices = (np.concatenate([getattr(part, name) for part in parts]) for name in names)
+    return Field(
+        first.survey,
+        first.seed,
+        first.index,
+        first.mixture,
+        first.exposures,
+        first.ra_deg,
+        first.dec_deg,
+        join([part.objects for part in parts]),
+        *matrices,
+    )
 
 
 def chunks(total: int, length: int) -> Iterator[slice]:
@@ -257,5 +301,7 @@ def chunks(total: int, length: int) -> Iterator[slice]:
 
 
 def lives_on_star(field: Field) -> BoolArray:
-    """(K,) whether each object is a star of our Galaxy."""
-    return np.array([field.mixture[i].host == STAR for i in field.objects.kind])
+    """(K,) whether each object's counterpart in the reference image is a star of our Galaxy."""
+    has_host = field.objects.host_radius_arcsec > 0.0
+    star: BoolArray = (field.objects.counterpart_njy[:, BANDS.index("r")] > 0.0) & ~has_host
+    return star

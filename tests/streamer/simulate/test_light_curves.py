@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streamer.simulate import light_curves as lc
+from streamer.simulate.sky import light_curves as lc
 
 DAYS = np.linspace(-100.0, 300.0, 4001)[None, :]
 

@@ -12,12 +12,12 @@ from schemas.taxonomy import CLASSES
 from streamer.processors.decode import Decode
 from streamer.simulate import night
 from streamer.simulate.night import simulate_night
-from streamer.simulate.observing import NIGHTS, START_SPREAD_DAYS, draw_exposures
-from streamer.simulate.observing import SURVEYS as SURVEYS_SEEN
+from streamer.simulate.observing.cadence import NIGHTS, START_SPREAD_DAYS, draw_exposures
+from streamer.simulate.observing.cadence import SURVEYS as SURVEYS_SEEN
 from streamer.simulate.packet import SimulatedPacket
-from streamer.simulate.packets_lsst import LsstPackets
-from streamer.simulate.packets_ztf import ZtfPackets
-from streamer.simulate.populations import INTERESTING, deal
+from streamer.simulate.lsst.packets import LsstPackets
+from streamer.simulate.ztf.packets import ZtfPackets
+from streamer.simulate.sky.populations import INTERESTING, deal
 from streamer.simulate.scene import draw_field
 from streamer.simulate.source import SimulatorSource
 

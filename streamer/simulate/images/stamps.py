@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from schemas.light_curve import Float32Array, FloatArray, IntArray
 from schemas.surveys.columns import flux_from_magnitude
-from streamer.simulate.populations import COSMIC_RAY, DIPOLE
 from streamer.simulate.scene import Field
+from streamer.simulate.sky.objects import BAD_SUBTRACTION, COSMIC_RAY
 
 STAMP_PIXELS = {"ztf": 63, "lsst": 30}
 """Side of the stamps: 1.01 and 0.2 arcsec a pixel."""
@@ -162,7 +162,7 @@ def _artefacts(
     side = science.shape[1]
     middle = side // 2
     for i in np.flatnonzero(artefact):
-        if artefact[i] == DIPOLE:
+        if artefact[i] == BAD_SUBTRACTION:
             shift = rng.uniform(0.6, 1.2) * sigma[i]
             centres = centre_px[[i, i]] + np.array([[-shift, 0.0], [shift, 0.0]])
             lobes = _points(side, centres, sigma[[i, i]])

@@ -34,7 +34,13 @@ class Catalogue:
         self._field = field
         self.cell_depth: FloatArray = cell_depth(field.survey, o.cell)
         host_distance = np.hypot(o.host_offset_arcsec[:, 0], o.host_offset_arcsec[:, 1])
-        self._distance = np.column_stack([0.04 + rng.rayleigh(0.06, n), host_distance + 0.02, o.neighbour_arcsec])
+        self._distance = np.column_stack(
+            [
+                0.04 + rng.rayleigh(0.06, n),
+                host_distance + 0.02,
+                np.hypot(o.neighbour_offset_arcsec[:, 0, 0], o.neighbour_offset_arcsec[:, 0, 1]),
+            ]
+        )
         self._angle = np.column_stack(
             [
                 rng.uniform(0.0, 2.0 * np.pi, n),
@@ -48,7 +54,7 @@ class Catalogue:
         with np.errstate(divide="ignore"):
             counterpart = ZERO_POINT_AB_NJY - 2.5 * np.log10(own)
             host = ZERO_POINT_AB_NJY - 2.5 * np.log10(np.where(blended[:, None], 0.0, o.host_njy))
-        neighbour = np.repeat((o.neighbour_mag)[:, None], len(BANDS), axis=1)
+        neighbour = ZERO_POINT_AB_NJY - 2.5 * np.log10(o.neighbour_njy[:, 0])
         self._mag = np.stack([counterpart, host, neighbour], axis=1)
         star = lives_on_star(field)
         self._score = np.column_stack(

@@ -8,9 +8,9 @@ import numpy as np
 
 from schemas.light_curve import BANDS, FloatArray, IntArray
 from schemas.surveys.tables import survey_schema
-from streamer.simulate.images import TEMPLATE_SKY_RATIO
-from streamer.simulate.populations import BAD_COLUMN, COSMIC_RAY, DIPOLE
+from streamer.simulate.images.stamps import TEMPLATE_SKY_RATIO
 from streamer.simulate.scene import Field
+from streamer.simulate.sky.objects import BAD_COLUMN, BAD_SUBTRACTION, COSMIC_RAY
 
 VERSION = "11.1"
 
@@ -138,7 +138,7 @@ class Sources:
         snr = np.abs(flux) / error
         bogus = o.artefact[k] > 0
         doubt = np.where(bogus, rng.beta(4.0, 1.5, n), rng.beta(1.2, 8.0, n) * np.minimum(9.0 / snr, 1.0))
-        dipole = o.artefact[k] == DIPOLE
+        dipole = o.artefact[k] == BAD_SUBTRACTION
         mean = np.abs(flux) * 3.0
 
         def fitted(column: FloatArray) -> list[float | None]:

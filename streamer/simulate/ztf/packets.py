@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from isal import isal_zlib
 
-from schemas.light_curve import BANDS, FloatArray, IntArray
+from schemas.light_curve import FloatArray, IntArray
 from schemas.surveys.columns import flux_from_magnitude
-from streamer.simulate import fits_stamps
-from streamer.simulate.images import STAMP_PIXELS, Stamps, draw_stamps
+from streamer.simulate.images import fits as fits_stamps
+from streamer.simulate.images.stamps import STAMP_PIXELS, Stamps, draw_stamps
 from streamer.simulate.packet import SimulatedPacket
 from streamer.simulate.scene import Field, chunks
 from streamer.simulate.wire import PRESENT, ContainerFraming, RecordWriter, encode_array, encode_bytes, encode_long
-from streamer.simulate.ztf_candidate import Candidates
+from streamer.simulate.ztf.candidate import Candidates
 
 VERSION = "4.02"
 _CHUNK = 64
@@ -90,18 +90,7 @@ class ZtfPackets:
         for file_name, pixels in images:
             image = _STAMP_HEADER + fits_stamps.data(pixels.astype(">f4").tobytes())
             parts += [PRESENT, encode_bytes(file_name.encode()), encode_bytes(isal_zlib.compress(image, 1, _GZIP))]
-        population = field.population(k)
-        return SimulatedPacket(
-            survey="ztf",
-            alert_id=candid,
-            object_id=object_id,
-            type=population.type,
-            label=population.label,
-            redshift=float(field.objects.redshift[k]),
-            mjd_tai=float(field.exposures.mjd_tai[exposure]),
-            band=BANDS[int(field.exposures.band[exposure])],
-            payload=self._framing.frame(b"".join(parts)),
-        )
+        return field.packet(k, exposure, candid, object_id, self._framing.frame(b"".join(parts)))
 
     def _remember(self, k: int, exposure: int, record: dict[str, Any]) -> None:
         if not self._moving[k]:

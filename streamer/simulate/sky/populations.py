@@ -8,16 +8,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from schemas.light_curve import BANDS, FloatArray, IntArray
+from schemas.light_curve import BANDS, FloatArray
 from schemas.surveys.columns import flux_from_magnitude
-from streamer.simulate import light_curves as lc
-from streamer.simulate.observing import Exposures, Survey
-
-GALAXY, NUCLEUS, STAR, NOTHING = "galaxy", "nucleus", "star", "nothing"
-"""Where a class lives: away from a galaxy's centre, at it, on a star of its own, or nowhere."""
-
-DIPOLE, COSMIC_RAY, BAD_COLUMN = 1, 2, 3
-"""What a bogus detection shows; 0 is a source."""
+from streamer.simulate.observing.cadence import Exposures
+from streamer.simulate.observing.surveys import Survey
+from streamer.simulate.sky import light_curves as lc
+from streamer.simulate.sky.galaxies import HostKind
+from streamer.simulate.sky.objects import BAD_COLUMN, BAD_SUBTRACTION
 
 _R_AA = 6300.0
 """Wavelength at which peak magnitudes are drawn [angstrom]."""
@@ -41,11 +38,21 @@ class Curves:
     """(n, 2) towards east and north; 0 for all that stays."""
     epoch_mjd: FloatArray
     """(n,) when a moving object is at its drawn position; peak or start of the others [d]."""
-    extra: dict[str, FloatArray] = field(default_factory=dict)
+    parameters: dict[str, FloatArray] = field(default_factory=dict)
+    """(n,) what was drawn for each object, for the truth: `peak_abs_mag`, `stretch`, `period_d`."""
+    extra: dict[str, npt.NDArray[np.generic]] = field(default_factory=dict)
     """(n,) or (n, E) columns that only some classes have: asteroids' `h_mag`, `helio_au`, `topo_au`, `phase_deg`."""
 
 
-Draw = Callable[[np.random.Generator, int, Survey, Exposures], Curves]
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The evenings that are sent [MJD]: the first, and the one after the last."""
+
+    first_mjd: float
+    end_mjd: float
+
+
+Draw = Callable[[np.random.Generator, int, Survey, Exposures, Window], Curves]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +65,8 @@ class Population:
     """Broad class of `schemas.taxonomy.CLASSES`; None where a classifier of transients is not asked."""
     share: float
     """Share of the drawn objects (not of the packets: what lasts longer sends more)."""
-    host: str
+    host: HostKind | None
+    """The galaxies it lives in; None for what needs none."""
     draw: Draw
 
 
@@ -86,10 +94,9 @@ def _peaks(
     return mag, redshift
 
 
-def _start(rng: np.random.Generator, n: int, exposures: Exposures, before_days: float) -> FloatArray:
+def _start(rng: np.random.Generator, n: int, window: Window, before_days: float) -> FloatArray:
     """(n, 1) times spread from `before_days` before the first packet to the last night [d]."""
-    first = exposures.mjd_tai[exposures.emitted_from]
-    return rng.uniform(first - before_days, exposures.mjd_tai[-1] - 5.0, (n, 1))
+    return rng.uniform(window.first_mjd - before_days, window.end_mjd, (n, 1))
 
 
 def _thermal(
@@ -117,10 +124,10 @@ def _staying(
     return Curves(flux, redshift, none if counterpart is None else counterpart, everywhere, np.zeros((n, 2)), epoch)
 
 
-def _sn_ia(rng: np.random.Generator, n: int, survey: Survey, exposures: Exposures) -> Curves:
+def _sn_ia(rng: np.random.Generator, n: int, survey: Survey, exposures: Exposures, window: Window) -> Curves:
     """M = -19.3 +- 0.35 with dust and stretch; rise and fall of Bazin's form, cooling from 11,000 to 5,500 K."""
     mag, z = _peaks(rng, n, survey, -19.3, 0.35)
-    epoch = _start(rng, n, exposures, 60.0)
+    epoch = _start(rng, n, window, 60.0)
     days = (exposures.mjd_tai - epoch) / (1.0 + z)
     stretch = rng.normal(1.0, 0.09, (n, 1)).clip(0.7, 1.3)
     temperature = 5_500.0 + 5_500.0 / (1.0 + np.exp((days - 12.0) / 6.0))
@@ -128,10 +135,10 @@ def _sn_ia(rng: np.random.Generator, n: int, survey: Survey, exposures: Exposure
     return _thermal(survey, exposures, shape, temperature, mag, z, epoch)
 
 
-def _sn_ii(rng: np.random.Generator, n: int, survey: Survey, exposures: Exposures) -> Curves:
+def _sn_ii(rng: np.random.Generator, n: int, survey: Survey, exposures: Exposures, window: Window) -> Curves:
     """M = -17 +- 0.8; plateaus of 60 to 110 days at 6,000 K after a hot start."""
     mag, z = _peaks(rng, n, survey, -17.0, 0.8)
-    epoch = _start(rng, n, exposures, 110.0)
+    epoch = _start(rng, n, window, 110.0)
     days = (exposures.mjd_tai - epoch) / (1.0 + z)
     length = rng.uniform(60.0, 110.0, (n, 1))
     shape = lc.plateau(
@@ -141,27 +148,27 @@ def _sn_ii(rng: np.random.Generator, n: int, survey: Survey, exposures: Exposure
     return _thermal(survey, exposures, shape, temperature, mag, z, epoch)
 
 
-def _slsn(rng: np.random.Generator, n: int, survey: Survey, exposures: Exposures) -> Curves:
+def _slsn(rng: np.random.Generator, n: int, survey: Survey, exposures: Exposures, window: Window) -> Curves:
     """M = -21.3 +- 0.6; a magnetar of 5 to 40 days' spin-down in an ejecta of 25 to 50 days' diffusion."""
     mag, z = _peaks(rng, n, survey, -21.3, 0.6)
-    epoch = _start(rng, n, exposures, 150.0)
+    epoch = _start(rng, n, window, 150.0)
     days = (exposures.mjd_tai - epoch) / (1.0 + z)
     shape = lc.magnetar(days, rng.uniform(5.0, 40.0, (n, 1)), rng.uniform(25.0, 50.0, (n, 1)))
     temperature = 7_000.0 + 10_000.0 * np.exp(-np.maximum(days, 0.0) / 35.0)
     return _thermal(survey, exposures, shape, temperature, mag, z, epoch)
 
 
-def _tde(rng: np.random.Generator, n: int, survey: Survey, exposures: Exposures) -> Curves:
+def _tde(rng: np.random.Generator, n: int, survey: Survey, exposures: Exposures, window: Window) -> Curves:
     """M = -20 +- 0.8 (r); hot all along: 15,000 to 35,000 K."""
     mag, z = _peaks(rng, n, survey, -20.0, 0.8)
-    epoch = _start(rng, n, exposures, 90.0)
+    epoch = _start(rng, n, window, 90.0)
     days = (exposures.mjd_tai - epoch) / (1.0 + z)
     shape = lc.tidal_disruption(days, rng.uniform(8.0, 20.0, (n, 1)), rng.uniform(30.0, 90.0, (n, 1)))
     temperature = np.broadcast_to(rng.uniform(15_000.0, 35_000.0, (n, 1)), days.shape)
     return _thermal(survey, exposures, shape, temperature, mag, z, epoch)
 
 
-def _agn(rng: np.random.Generator, n: int, survey: Survey, exposures: Exposures) -> Curves:
+def _agn(rng: np.random.Generator, n: int, survey: Survey, exposures: Exposures, window: Window) -> Curves:
     """Damped random walks of 0.1 to 0.4 mag over months, weaker in the red as wavelength^-0.48 (MacLeod 2010)."""
     faint = survey.peak_mag - 0.3
     mean = rng.uniform(faint - 3.5, faint, (n, 1))
@@ -175,14 +182,14 @@ def _agn(rng: np.random.Generator, n: int, survey: Survey, exposures: Exposures)
     return _staying(flux, rng.uniform(0.05, 1.5, n), np.full(n, exposures.mjd_tai[0]), counterpart)
 
 
-def _cv(rng: np.random.Generator, n: int, survey: Survey, exposures: Exposures) -> Curves:
+def _cv(rng: np.random.Generator, n: int, survey: Survey, exposures: Exposures, window: Window) -> Curves:
     """Dwarf novae: outbursts every 30 to 300 days, amplitudes from the Kukarkin-Parenago relation (Warner 1995)."""
     recurrence = rng.lognormal(np.log(80.0), 0.7, (n, 1)).clip(25.0, 400.0)
     amplitude = (0.7 + 1.9 * np.log10(recurrence) + rng.normal(0.0, 0.4, (n, 1))).clip(2.0, 7.0)
     peak = np.clip(survey.peak_mag - 0.8 + np.log10(rng.random((n, 1))) / 0.6, survey.bright_mag, None)
     fall = 0.53 * rng.uniform(1.4, 8.0, (n, 1)) ** 0.84 * amplitude
     top = rng.choice([2.0, 4.0, 12.0], size=(n, 1), p=[0.5, 0.3, 0.2])
-    epoch = _start(rng, n, exposures, 10.0)
+    epoch = _start(rng, n, window, 10.0)
     level = np.zeros((n, len(exposures)))
     for cycle in range(-12, 3):
         start = epoch + recurrence * (cycle + rng.normal(0.0, 0.08, (n, 1)) * (cycle != 0))
@@ -192,7 +199,7 @@ def _cv(rng: np.random.Generator, n: int, survey: Survey, exposures: Exposures) 
     return _staying(flux, np.full(n, np.nan), epoch[:, 0], counterpart)
 
 
-def _variable(rng: np.random.Generator, n: int, survey: Survey, exposures: Exposures) -> Curves:
+def _variable(rng: np.random.Generator, n: int, survey: Survey, exposures: Exposures, window: Window) -> Curves:
     """RR Lyrae stars of 0.3 to 1.1 mag (g), 0.45 to 0.75 days; amplitude ratios of Sesar et al. 2010 (ApJ 708, 717)."""
     mean = rng.uniform(survey.bright_mag + 0.5, survey.peak_mag + 0.3, (n, 1))
     amplitude = rng.uniform(0.3, 1.1, (n, 1)) * np.array([1.0, 1.0, 0.72, 0.57, 0.52, 0.5])[exposures.band]
@@ -202,7 +209,7 @@ def _variable(rng: np.random.Generator, n: int, survey: Survey, exposures: Expos
     return _staying(flux, np.full(n, np.nan), np.full(n, exposures.mjd_tai[0]), counterpart)
 
 
-def _asteroid(rng: np.random.Generator, n: int, survey: Survey, exposures: Exposures) -> Curves:
+def _asteroid(rng: np.random.Generator, n: int, survey: Survey, exposures: Exposures, window: Window) -> Curves:
     """Main-belt asteroids near opposition, in the field for some days; they leave nothing in the reference image."""
     helio = rng.uniform(2.1, 3.2, (n, 1))
     phase = rng.uniform(0.5, 0.9 * np.degrees(np.arcsin(1.0 / helio)))
@@ -216,7 +223,7 @@ def _asteroid(rng: np.random.Generator, n: int, survey: Survey, exposures: Expos
     spin = 0.1 * np.sin(2.0 * np.pi * (exposures.mjd_tai / rng.uniform(0.1, 0.5, (n, 1)) + rng.random((n, 1))))
     colour = (_R_AA / exposures.wavelength_aa(survey.name)) ** -0.8
     magnitude = lc.asteroid_magnitude(h_mag, helio, topo, phase) + spin
-    epoch = _start(rng, n, exposures, 0.0)
+    epoch = _start(rng, n, window, 0.0)
     curves = _staying(flux_from_magnitude(magnitude) * colour, np.full(n, np.nan), epoch[:, 0])
     curves.visible = np.abs(exposures.mjd_tai - epoch) < 4.0
     curves.motion_arcsec_per_day = np.hstack([-rate * np.cos(angle), rate * np.sin(angle)])
@@ -224,7 +231,7 @@ def _asteroid(rng: np.random.Generator, n: int, survey: Survey, exposures: Expos
     return curves
 
 
-def _bogus(rng: np.random.Generator, n: int, survey: Survey, exposures: Exposures) -> Curves:
+def _bogus(rng: np.random.Generator, n: int, survey: Survey, exposures: Exposures, window: Window) -> Curves:
     """Dipoles, cosmic rays and bad pixels: one or two fluxes of either sign above 6 times the noise, no curve."""
     first = exposures.emitted_from
     flux = np.zeros((n, len(exposures)))
@@ -238,7 +245,7 @@ def _bogus(rng: np.random.Generator, n: int, survey: Survey, exposures: Exposure
         )
     epoch = exposures.mjd_tai[when[:, 0]]
     curves = _staying(flux, np.full(n, np.nan), epoch)
-    curves.extra = {"artefact": rng.integers(DIPOLE, BAD_COLUMN + 1, n).astype(np.float64)}
+    curves.extra = {"artefact": rng.integers(BAD_SUBTRACTION, BAD_COLUMN + 1, n)}
     return curves
 
 
@@ -249,36 +256,16 @@ def _colours(rng: np.random.Generator, n: int, slope: float, scatter: float) -> 
     return bands
 
 
-def host_colours(rng: np.random.Generator, n: int) -> Bands:
-    """(n, 6) a galaxy's flux in each of `BANDS` for 1 in r."""
-    return _colours(rng, n, 1.5, 0.5)
-
-
 INTERESTING: tuple[Population, ...] = (
-    Population("bogus", None, 0.24, NOTHING, _bogus),
-    Population("SN Ia", "SN I", 0.18, GALAXY, _sn_ia),
-    Population("asteroid", None, 0.13, NOTHING, _asteroid),
-    Population("SN IIP", "SN II", 0.12, GALAXY, _sn_ii),
-    Population("CV", "CV", 0.10, STAR, _cv),
-    Population("AGN", "AGN", 0.07, NUCLEUS, _agn),
-    Population("TDE", "TDE", 0.06, NUCLEUS, _tde),
-    Population("RR Lyrae", "other", 0.05, STAR, _variable),
-    Population("SLSN-I", "SLSN", 0.05, GALAXY, _slsn),
+    Population("bogus", None, 0.24, None, _bogus),
+    Population("SN Ia", "SN I", 0.18, HostKind(-20.8, 1.1, 0.4, False), _sn_ia),
+    Population("asteroid", None, 0.13, None, _asteroid),
+    Population("SN IIP", "SN II", 0.12, HostKind(-19.8, 1.4, 0.1, False), _sn_ii),
+    Population("CV", "CV", 0.10, None, _cv),
+    Population("AGN", "AGN", 0.07, HostKind(-21.3, 0.9, 0.3, True), _agn),
+    Population("TDE", "TDE", 0.06, HostKind(-19.8, 1.0, 0.3, True), _tde),
+    Population("RR Lyrae", "other", 0.05, None, _variable),
+    Population("SLSN-I", "SLSN", 0.05, HostKind(-17.8, 1.5, 0.0, False), _slsn),
 )
 """The mixture of a simulated night: limited in magnitude within each class, but with the rare classes made common.
 On the real sky variables, asteroids and bogus detections outnumber supernovae by a hundred to one."""
-
-
-def deal(first: int, n: int, mixture: tuple[Population, ...]) -> IntArray:
-    """Class of the objects `first` to `first + n` (index into `mixture`), (n,): what is furthest behind comes next.
-
-    Dealt, not drawn, so that a short night too shows every class.
-    """
-    shares = np.array([population.share for population in mixture])
-    shares = shares / shares.sum()
-    counts = np.zeros(len(mixture))
-    dealt = np.empty(first + n, dtype=np.int64)
-    for k in range(first + n):
-        dealt[k] = int(np.argmax(shares * (k + 1) - counts))
-        counts[dealt[k]] += 1.0
-    return dealt[first:]

@@ -9,10 +9,10 @@ import numpy as np
 
 from schemas.light_curve import FloatArray, IntArray
 from schemas.surveys.tables import lsst_schema_id
-from streamer.simulate import fits_stamps
-from streamer.simulate.images import STAMP_PIXELS, TEMPLATE_SKY_RATIO, Stamps, draw_stamps, seeing_sigma_px
-from streamer.simulate.lsst_object import Measurement, asteroid_records, measurement, object_record
-from streamer.simulate.lsst_source import VERSION, Sources
+from streamer.simulate.images import fits as fits_stamps
+from streamer.simulate.images.stamps import STAMP_PIXELS, TEMPLATE_SKY_RATIO, Stamps, draw_stamps, seeing_sigma_px
+from streamer.simulate.lsst.object import Measurement, asteroid_records, measurement, object_record
+from streamer.simulate.lsst.source import VERSION, Sources
 from streamer.simulate.packet import SimulatedPacket
 from streamer.simulate.scene import Field, chunks
 from streamer.simulate.wire import ABSENT, PRESENT, RecordWriter, encode_array, encode_bytes, encode_long
@@ -100,18 +100,7 @@ class LsstPackets:
             object_id = str(record["diaObjectId"])
         for image in images:
             parts += [PRESENT, encode_bytes(image)]
-        population = field.population(k)
-        return SimulatedPacket(
-            survey="lsst",
-            alert_id=alert_id,
-            object_id=object_id,
-            type=population.type,
-            label=population.label,
-            redshift=float(field.objects.redshift[k]),
-            mjd_tai=float(record["midpointMjdTai"]),
-            band=str(record["band"]),
-            payload=b"".join(parts),
-        )
+        return field.packet(k, exposure, alert_id, object_id, b"".join(parts))
 
     def _history(self, k: int, exposure: int) -> list[bytes]:
         begin = float(self._field.exposures.mjd_tai[exposure]) - self._field.survey.lookback_days

@@ -9,9 +9,9 @@ import numpy as np
 from schemas.light_curve import BANDS, FloatArray, IntArray
 from schemas.surveys.columns import ZERO_POINT_AB_NJY, flux_from_magnitude
 from schemas.times import MJD_UNIX_EPOCH, SECONDS_PER_DAY, unix_from_mjd_tai
-from streamer.simulate.populations import COSMIC_RAY, DIPOLE
 from streamer.simulate.scene import Field
-from streamer.simulate.ztf_catalogue import MISSING, Catalogue
+from streamer.simulate.sky.objects import BAD_SUBTRACTION, COSMIC_RAY
+from streamer.simulate.ztf.catalogue import MISSING, Catalogue
 
 FILTER_ID = {"g": 1, "r": 2, "i": 3}
 
@@ -50,10 +50,7 @@ class Candidates:
         self._name = int(rng.integers(26**7))
         self._catalogue = Catalogue(field)
         detections = np.cumsum(field.detected, axis=1)
-        # What has a counterpart in the reference image had varied before.
-        steady = field.objects.counterpart_njy.max(axis=1) > 0.0
-        rate = field.detected.sum(axis=1) / np.maximum(field.covered.sum(axis=1), 1)
-        self._before = np.where(steady, rate * field.objects.covered_before, 0.0).astype(np.int64)
+        self._before = field.objects.detected_before
         self._detections = detections + self._before[:, None]
         self._coverage = np.cumsum(field.covered, axis=1) + field.objects.covered_before[:, None]
         first = np.argmax(field.detected, axis=1)
@@ -207,7 +204,7 @@ class Candidates:
         elongation = np.where(bogus, rng.uniform(1.2, 2.2, n), 1.0 + rng.gamma(2.0, 0.06, n))
         minor = fwhm / 2.9 * rng.normal(1.0, 0.06, n)
         doubt = np.where(bogus, rng.beta(5.0, 1.2, n), rng.beta(1.2, 14.0, n) * np.minimum(8.0 / snr, 1.0))
-        sum_ratio = np.where(o.artefact[k] == DIPOLE, rng.uniform(0.15, 0.7, n), 1.0 - rng.beta(1.0, 14.0, n))
+        sum_ratio = np.where(o.artefact[k] == BAD_SUBTRACTION, rng.uniform(0.15, 0.7, n), 1.0 - rng.beta(1.0, 14.0, n))
         rms = snr * rng.uniform(0.5, 0.7, n)
         return {
             "chipsf": np.where(bogus, rng.lognormal(2.0, 0.8, n), rng.lognormal(0.1, 0.25, n) + snr**2 * 1e-3),

@@ -1,0 +1,1 @@
+"""Stamps around simulated alerts."""

@@ -1,0 +1,1 @@
+"""Rubin's packets, in Rubin's names and units."""

@@ -1,0 +1,1 @@
+"""How each survey looks at the simulated sky: when, in which band, how deep, how sharp."""

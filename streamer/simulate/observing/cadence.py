@@ -1,0 +1,256 @@
+"""When, in which band, how deep and how sharp a survey sees one field of the sky."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.light_curve import BANDS, WAVELENGTH_AA, ByteArray, FloatArray, IntArray
+from schemas.surveys.columns import flux_from_magnitude
+from streamer.simulate.observing import heavens
+from streamer.simulate.observing.surveys import Survey
+
+_G, _R = BANDS.index("g"), BANDS.index("r")
+
+FIRST_MJD = 61_100.0
+"""Simulated nights begin here or, by seed, up to `START_SPREAD_DAYS` later (so that two seeds seldom share a visit)."""
+
+START_SPREAD_DAYS = 900
+
+NIGHT_SLOTS = 720
+"""Exposures that a night has room for."""
+
+PAIR_SLOTS = 45
+"""A night's second visit to a field comes so many slots after its first: half an hour, as both surveys have it."""
+
+ZTF_DEPTH_MAG = {"g": 20.8, "r": 20.6}
+"""5-sigma depth at the zenith of a clear moonless night in 2.0 arcsec seeing (Bellm et al. 2019, table 1)."""
+
+LSST_DEPTH_MAG = (23.9, 25.0, 24.7, 24.0, 23.3, 22.1)
+"""The same in ugrizy for 0.85 arcsec (Ivezic et al. 2019, ApJ 873, 111, table 2)."""
+
+_DARK_SKY_MAG_ARCSEC2 = (22.9, 22.3, 21.2, 20.5, 19.6, 18.6)
+"""Sky brightness in ugrizy without the Moon (Ivezic et al. 2019, table 2)."""
+
+_EXTINCTION_MAG = (0.49, 0.21, 0.13, 0.10, 0.07, 0.17)
+"""Loss an airmass in ugrizy (Ivezic et al. 2019, table 2)."""
+
+_MOON_MAG = (3.0, 2.6, 1.5, 0.9, 0.5, 0.2)
+"""How much the full Moon brightens the sky in ugrizy, at a moderate distance (Krisciunas & Schaefer 1991, PASP 103,
+1033)."""
+
+_MOON_AVOIDANCE_DEG = 30.0
+"""No field is seen so near the Moon when that is more than half full."""
+
+_LSST_PAIRS = ((0, 1), (1, 2), (2, 3), (1, 3), (3, 4), (4, 5))
+"""Bands of a night's two visits (Bianco et al. 2022, ApJS 258, 1: pairs in neighbouring bands)."""
+
+_TAI_MINUS_UTC_D = 37.0 / 86_400.0
+"""Good enough for when a night begins; the packets' own times are converted by `schemas.times`."""
+
+_CLOUDY = 0.25
+"""Share of nights that weather takes, on both sites about."""
+
+_CLEARING = 0.45
+"""Chance that a lost night is followed by a good one: bad weather stays for some days."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pointing:
+    """One field and its place in the plan of a simulation."""
+
+    index: int
+    """Of the field within its seed: no two fields of a seed share it."""
+    first_night: int
+    """MJD of the first evening whose alerts are sent."""
+    nights: int
+    """How many evenings are sent."""
+    slot: int
+    """Of the first visit in each night; the second comes `PAIR_SLOTS` later. Fields of one night share no slot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exposures:
+    """E exposures of one field, by time."""
+
+    mjd_tai: FloatArray
+    """(E,) middle [d]."""
+    band: ByteArray
+    """(E,) index into `schemas.light_curve.BANDS`."""
+    limit_mag: FloatArray
+    """(E,) 5-sigma depth for a point source in the difference image."""
+    seeing_arcsec: FloatArray
+    """(E,) FWHM."""
+    sky_mag_arcsec2: FloatArray
+    """(E,) brightness of the sky."""
+    cloud_mag: FloatArray
+    """(E,) loss in clouds, 0 when clear."""
+    airmass: FloatArray
+    """(E,)"""
+    rotation_deg: FloatArray
+    """(E,) angle from north through east to the detector's +y; 0 for ZTF, anything for LSST."""
+    night: IntArray
+    """(E,) integer MJD of the evening."""
+    emitted_from: int
+    """Index of the first exposure whose detections are sent out; earlier ones are history."""
+
+    def __len__(self) -> int:
+        return len(self.mjd_tai)
+
+    def wavelength_aa(self, survey: str) -> FloatArray:
+        """(E,) effective wavelength of each exposure [angstrom]."""
+        return np.asarray(WAVELENGTH_AA[survey])[self.band]
+
+    def limit_njy(self) -> FloatArray:
+        """(E,) the 5-sigma depth as a flux [nJy]."""
+        return flux_from_magnitude(self.limit_mag)
+
+
+def start_mjd(seed: int) -> float:
+    """First night of a seed's sky [d]; the same for both surveys, so that their nights can run side by side."""
+    return FIRST_MJD + seed % START_SPREAD_DAYS
+
+
+def draw_place(rng: np.random.Generator, survey: Survey, pointing: Pointing) -> tuple[float, float]:
+    """Right ascension and declination of a field that is up at its slot of its first night [deg]."""
+    sun_ra, _ = heavens.equatorial(heavens.sun_longitude_deg(np.array([float(pointing.first_night)])))
+    from_midnight_deg = (pointing.slot - NIGHT_SLOTS / 2) * survey.slot_s / 86_400.0 * 360.9856
+    moon_ra, moon_dec = heavens.equatorial(heavens.moon_longitude_deg(np.array([float(pointing.first_night)])))
+    while True:
+        ra = float(sun_ra[0] + 180.0 + from_midnight_deg + rng.uniform(-45.0, 45.0)) % 360.0
+        # Uniform over the sphere between the limits of the surveys' footprints.
+        low, high = (-28.0, 75.0) if survey.name == "ztf" else (-70.0, 3.0)
+        dec = float(np.degrees(np.arcsin(rng.uniform(np.sin(np.radians(low)), np.sin(np.radians(high))))))
+        if heavens.separation_deg(moon_ra, moon_dec, np.array([ra]), np.array([dec]))[0] > _MOON_AVOIDANCE_DEG:
+            return ra, dec
+
+
+def draw_exposures(
+    rng: np.random.Generator, survey: Survey, seed: int, pointing: Pointing, ra_deg: float, dec_deg: float
+) -> Exposures:
+    """The exposures of one field from its history's beginning to the last night that is sent."""
+    begin = pointing.first_night - int(survey.lookback_days) - 31
+    evenings = np.arange(begin, pointing.first_night + pointing.nights)
+    good, cloud = weather(survey, seed, evenings)
+    up = good & _is_up(evenings, ra_deg, dec_deg)
+    # Fields are not seen equally often: surveys fill gaps, and keep some fields for denser looks.
+    interval = float(np.clip(rng.lognormal(np.log(2.6), 0.45), 1.0, 6.0))
+    seen = evenings[up & _due(rng, evenings, interval, pointing.first_night)]
+    bands = _bands(rng, survey, seen)
+    slots = np.column_stack([pointing.slot + 0.0 * seen, pointing.slot + PAIR_SLOTS + 0.0 * seen])
+    earlier = seen < pointing.first_night
+    # In the past a field had another place in the night.
+    slots[earlier] += rng.uniform(-0.25, 0.25, (int(earlier.sum()), 1)) * NIGHT_SLOTS
+    midnight = survey.midnight_utc_d + _TAI_MINUS_UTC_D
+    mjd = (seen[:, None] + midnight + (slots - NIGHT_SLOTS / 2) * survey.slot_s / 86_400.0).ravel()
+    band = bands.ravel()
+    night = np.repeat(seen, 2).astype(np.int64)
+    order = np.argsort(mjd, kind="stable")
+    mjd, band, night = mjd[order], band[order], night[order]
+    return _conditions(rng, survey, mjd, band, night, cloud[night - begin], ra_deg, dec_deg, pointing)
+
+
+def weather(survey: Survey, seed: int, evenings: IntArray) -> tuple[npt.NDArray[np.bool_], FloatArray]:
+    """(N,) whether each of N consecutive evenings is usable, and its typical loss in clouds [mag].
+
+    The same for all fields of a seed. A Markov chain of good and lost nights; the first night that a seed sends is
+    always good. Thin clouds take up to a few magnitudes on one usable night in ten, as ZTF's zero points show.
+    """
+    good = np.empty(len(evenings), dtype=bool)
+    cloud = np.empty(len(evenings))
+    state = True
+    for i, evening in enumerate(evenings.tolist()):
+        rng = np.random.default_rng([seed, len(survey.name), evening])
+        stay = 1.0 - _CLOUDY * _CLEARING / (1.0 - _CLOUDY) if state else 1.0 - _CLEARING
+        state = (rng.random() < stay) == state
+        good[i] = state
+        cloud[i] = rng.exponential([0.03, 0.3, 1.3][int(np.searchsorted([0.7, 0.92], rng.random()))])
+    first = int(start_mjd(seed))
+    return good | (evenings >= first), cloud
+
+
+def _is_up(evenings: IntArray, ra_deg: float, dec_deg: float) -> npt.NDArray[np.bool_]:
+    """(N,) whether the field is far enough from the Sun, and from the bright Moon, at midnight."""
+    days = evenings + 0.3
+    sun = heavens.equatorial(heavens.sun_longitude_deg(days))
+    moon = heavens.equatorial(heavens.moon_longitude_deg(days))
+    bright = heavens.moon_illumination(days) > 0.5
+    near_moon = heavens.separation_deg(*moon, np.array(ra_deg), np.array(dec_deg)) < _MOON_AVOIDANCE_DEG
+    from_sun: FloatArray = np.abs((ra_deg - sun[0] + 180.0) % 360.0 - 180.0)
+    up: npt.NDArray[np.bool_] = (from_sun > 75.0) & ~(bright & near_moon)
+    return up
+
+
+def _due(rng: np.random.Generator, evenings: IntArray, interval: float, first_night: int) -> npt.NDArray[np.bool_]:
+    """(N,) evenings on which the field is due, `interval` days apart on average; the first that is sent always is."""
+    steps = np.maximum(np.rint(rng.gamma(4.0, interval / 4.0, 2 * len(evenings))), 1.0).astype(np.int64)
+    after = first_night + np.concatenate([[0], np.cumsum(steps)])
+    before = first_night - np.cumsum(steps[::-1])
+    return np.isin(evenings, np.concatenate([before, after]))
+
+
+def _bands(rng: np.random.Generator, survey: Survey, evenings: IntArray) -> ByteArray:
+    """(N, 2) bands of each evening's two visits."""
+    if survey.name == "ztf":
+        # ZTF's public survey: g and r of the sky every two to three nights (Bellm et al. 2019, PASP 131, 068003).
+        pairs = np.broadcast_to(np.array([_G, _R], dtype=np.uint8), (len(evenings), 2)).copy()
+        swap = rng.random(len(evenings)) < 0.5
+        pairs[swap] = pairs[swap][:, ::-1]
+        return pairs
+    pairs = np.array(_LSST_PAIRS, dtype=np.uint8)[rng.integers(len(_LSST_PAIRS), size=len(evenings))]
+    # Five filters are in the wheel: no u when the Moon is bright.
+    bright = heavens.moon_illumination(evenings + 0.3) > 0.4
+    pairs[bright & (pairs[:, 0] == 0)] = (3, 4)
+    return pairs
+
+
+def _conditions(
+    rng: np.random.Generator,
+    survey: Survey,
+    mjd: FloatArray,
+    band: ByteArray,
+    night: IntArray,
+    cloud: FloatArray,
+    ra_deg: float,
+    dec_deg: float,
+    pointing: Pointing,
+) -> Exposures:
+    """Adds sky, seeing, clouds and the depth that follows: m5 = m5_dark + 0.5 d_sky + 2.5 log10(s0 / s) - k (X - 1) -
+    clouds (Ivezic et al. 2019, equation 6).
+    """
+    n = len(mjd)
+    sun_ra, _ = heavens.equatorial(heavens.sun_longitude_deg(mjd))
+    sidereal = sun_ra + 180.0 + (mjd - np.floor(mjd) - survey.midnight_utc_d) * 360.9856
+    airmass = heavens.airmass((sidereal - ra_deg + 180.0) % 360.0 - 180.0, dec_deg, survey.latitude_deg)
+    moon = heavens.equatorial(heavens.moon_longitude_deg(mjd))
+    distance = heavens.separation_deg(*moon, np.array(ra_deg), np.array(dec_deg))
+    lit = heavens.moon_illumination(mjd) ** 1.5 * np.clip(1.6 - distance / 100.0, 0.5, 1.3)
+    brighter = lit * np.asarray(_MOON_MAG)[band] + rng.normal(0.0, 0.08, n)
+    best, dark = (2.0, _ZTF_DEPTH) if survey.name == "ztf" else (0.85, np.asarray(LSST_DEPTH_MAG))
+    seeing = best * 0.95 * rng.lognormal(0.0, 0.14, n) * airmass**0.6
+    patchy = cloud * rng.lognormal(0.0, 0.35, n)
+    limit = (
+        dark[band]
+        - 0.5 * brighter
+        - 2.5 * np.log10(seeing / best)
+        - np.asarray(_EXTINCTION_MAG)[band] * (airmass - 1.0)
+        - patchy
+    )
+    rotation = np.zeros(n) if survey.name == "ztf" else rng.uniform(-180.0, 180.0, n)
+    return Exposures(
+        mjd_tai=mjd,
+        band=band,
+        limit_mag=limit,
+        seeing_arcsec=seeing,
+        sky_mag_arcsec2=np.asarray(_DARK_SKY_MAG_ARCSEC2)[band] - brighter,
+        cloud_mag=patchy,
+        airmass=airmass,
+        rotation_deg=rotation,
+        night=night,
+        emitted_from=int(np.searchsorted(night, pointing.first_night)),
+    )
+
+
+_ZTF_DEPTH: FloatArray = np.array([ZTF_DEPTH_MAG.get(name, np.nan) for name in BANDS])

@@ -1,0 +1,1 @@
+"""What there is on the simulated sky: populations, hosts, stars, dust."""

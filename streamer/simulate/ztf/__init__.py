@@ -1,0 +1,1 @@
+"""ZTF's packets, in ZTF's names, units and sentinels."""
