@@ -31,60 +31,61 @@ _NAMES = pa.list_(pa.string())
 _CALIBRATION = pa.struct([("domain", pa.string()), ("n", pa.int64()), ("method", pa.string())])
 
 
-def _field(name: str, kind: pa.DataType, meaning: str) -> pa.Field:
+def described(name: str, kind: pa.DataType, meaning: str) -> pa.Field:
+    """A column with a line on what it holds, which docs/schemas.md shows."""
     return pa.field(name, kind, metadata={"description": meaning})
 
 
 SCORES_SCHEMA = pa.schema(
     [
-        _field("survey", pa.string(), "Survey of the alert: `ztf` or `lsst`; part of the key"),
-        _field("alert_id", pa.int64(), "ZTF candid, LSST diaSourceId; part of the key"),
-        _field("object_id", pa.string(), "ZTF objectId, LSST diaObjectId as text"),
-        _field("model", pa.string(), "Name of the bundle that answered; part of the key"),
-        _field("version", pa.string(), "Version of the bundle; part of the key"),
-        _field("revision", pa.int32(), "0 for the alert's own score; part of the key"),
-        _field("trigger", pa.string(), "What asked for this score"),
-        _field("supersedes", pa.int32(), "Revision that this score replaces; null where none"),
-        _field("mjd_tai", pa.float64(), "Mid-exposure of the alert's source [MJD, TAI]"),
-        _field("ra_deg", pa.float64(), "Right ascension [deg, ICRS]"),
-        _field("dec_deg", pa.float64(), "Declination [deg, ICRS]"),
-        _field("published", _TIME, "When the survey published the alert; null over files"),
-        _field("received", _TIME, "When this service took the alert in"),
-        _field("scored", _TIME, "When this score was made"),
-        _field("schema_version", pa.string(), "Version of the survey's alert schema"),
-        _field("bundle_hash", pa.string(), "Hash of the bundle's files"),
-        _field("evidence_hash", pa.string(), "Hash of all that the score rests on"),
-        _field("predicted_class", pa.string(), "Class with the highest score; null where not classified"),
+        described("survey", pa.string(), "Survey of the alert: `ztf` or `lsst`; part of the key"),
+        described("alert_id", pa.int64(), "ZTF candid, LSST diaSourceId; part of the key"),
+        described("object_id", pa.string(), "ZTF objectId, LSST diaObjectId as text"),
+        described("model", pa.string(), "Name of the bundle that answered; part of the key"),
+        described("version", pa.string(), "Version of the bundle; part of the key"),
+        described("revision", pa.int32(), "0 for the alert's own score; part of the key"),
+        described("trigger", pa.string(), "What asked for this score"),
+        described("supersedes", pa.int32(), "Revision that this score replaces; null where none"),
+        described("mjd_tai", pa.float64(), "Mid-exposure of the alert's source [MJD, TAI]"),
+        described("ra_deg", pa.float64(), "Right ascension [deg, ICRS]"),
+        described("dec_deg", pa.float64(), "Declination [deg, ICRS]"),
+        described("published", _TIME, "When the survey published the alert; null over files"),
+        described("received", _TIME, "When this service took the alert in"),
+        described("scored", _TIME, "When this score was made"),
+        described("schema_version", pa.string(), "Version of the survey's alert schema"),
+        described("bundle_hash", pa.string(), "Hash of the bundle's files"),
+        described("evidence_hash", pa.string(), "Hash of all that the score rests on"),
+        described("predicted_class", pa.string(), "Class with the highest score; null where not classified"),
         *(
-            _field(column, pa.float32(), f"Score of {name}; null where not classified")
+            described(column, pa.float32(), f"Score of {name}; null where not classified")
             for column, name in zip(CLASS_COLUMNS, CLASSES, strict=True)
         ),
-        _field("prediction_set", _NAMES, "Classes in the conformal set"),
-        _field("calibration", _CALIBRATION, "What the calibration rests on; null: uncalibrated"),
-        _field("novelty", pa.float32(), "0 (like the training set) to 1 (unlike it); null where not calibrated"),
-        _field("unclassified_reason", pa.string(), "Why there are no class scores; null where there are"),
-        _field("modalities", _NAMES, "What was used"),
+        described("prediction_set", _NAMES, "Classes in the conformal set"),
+        described("calibration", _CALIBRATION, "What the calibration rests on; null: uncalibrated"),
+        described("novelty", pa.float32(), "0 (like the training set) to 1 (unlike it); null where not calibrated"),
+        described("unclassified_reason", pa.string(), "Why there are no class scores; null where there are"),
+        described("modalities", _NAMES, "What was used"),
         *(
-            _field(f"weight_{name}", pa.float32(), f"Share of {name} in the answer; 0 where unused")
+            described(f"weight_{name}", pa.float32(), f"Share of {name} in the answer; 0 where unused")
             for name in MODALITIES
         ),
-        _field("real_score", pa.float64(), "The survey's own real/bogus score; null where it gives none"),
-        _field("quality_flags", _NAMES, "Names of the quality bits that are set"),
-        _field("selections", _NAMES, "Names of the selections that the alert passed"),
-        _field("selection_scores", pa.map_(pa.string(), pa.float64()), "Scores of the selections that have a model"),
-        _field("context", pa.string(), "Flat facts about the place, as JSON; null where none is known"),
-        _field("n_detections", pa.int64(), "Exposures with a difference-image source in the light curve used"),
-        _field("n_forced", pa.int64(), "Exposures with forced photometry only"),
-        _field("n_limits", pa.int64(), "Exposures with an upper limit only"),
-        _field("first_detection_mjd_tai", pa.float64(), "First detection [MJD, TAI]; null without one"),
-        _field("last_detection_mjd_tai", pa.float64(), "Last detection [MJD, TAI]; null without one"),
-        _field("peak_flux_njy", pa.float32(), "Largest flux of a detection [nJy]; null without one"),
-        _field("peak_band", pa.string(), "Band of that flux"),
-        _field("last_flux_njy", pa.float32(), "Flux of the last detection [nJy]; null without one"),
-        _field("last_flux_err_njy", pa.float32(), "Its 1 sigma [nJy]"),
-        _field("last_band", pa.string(), "Its band"),
-        _field("bands_used", _NAMES, "Bands of the light curve used"),
-        _field(
+        described("real_score", pa.float64(), "The survey's own real/bogus score; null where it gives none"),
+        described("quality_flags", _NAMES, "Names of the quality bits that are set"),
+        described("selections", _NAMES, "Names of the selections that the alert passed"),
+        described("selection_scores", pa.map_(pa.string(), pa.float64()), "Scores of the selections that have a model"),
+        described("context", pa.string(), "Flat facts about the place, as JSON; null where none is known"),
+        described("n_detections", pa.int64(), "Exposures with a difference-image source in the light curve used"),
+        described("n_forced", pa.int64(), "Exposures with forced photometry only"),
+        described("n_limits", pa.int64(), "Exposures with an upper limit only"),
+        described("first_detection_mjd_tai", pa.float64(), "First detection [MJD, TAI]; null without one"),
+        described("last_detection_mjd_tai", pa.float64(), "Last detection [MJD, TAI]; null without one"),
+        described("peak_flux_njy", pa.float32(), "Largest flux of a detection [nJy]; null without one"),
+        described("peak_band", pa.string(), "Band of that flux"),
+        described("last_flux_njy", pa.float32(), "Flux of the last detection [nJy]; null without one"),
+        described("last_flux_err_njy", pa.float32(), "Its 1 sigma [nJy]"),
+        described("last_band", pa.string(), "Its band"),
+        described("bands_used", _NAMES, "Bands of the light curve used"),
+        described(
             "data_rights", pa.string(), "`public`, `partnership` or `caltech`: the most restricted of all it rests on"
         ),
     ]
@@ -98,10 +99,31 @@ EMBEDDINGS_SCHEMA = pa.schema(
         SCORES_SCHEMA.field("mjd_tai"),
         SCORES_SCHEMA.field("bundle_hash"),
         SCORES_SCHEMA.field("data_rights"),
-        _field("embedding", pa.list_(pa.float32(), EMBEDDING_LENGTH), "Unit vector; compares within one bundle only"),
+        described(
+            "embedding", pa.list_(pa.float32(), EMBEDDING_LENGTH), "Unit vector; compares within one bundle only"
+        ),
     ]
 )
 """Columns of embeddings.lance; one row for each alert that has an embedding."""
+
+TRUTH_SCHEMA = pa.schema(
+    [
+        described("survey", pa.string(), "Survey of the object: `ztf` or `lsst`; part of the key"),
+        described("object_id", pa.string(), "As the packets name it; part of the key"),
+        described("type", pa.string(), "What it is, such as `SN Ia`, `RR Lyrae`, `asteroid`, `bogus`"),
+        described("class", pa.string(), "Its broad class; null for asteroids and bogus detections"),
+        described("redshift", pa.float64(), "Null where it has none"),
+        described("parameters", pa.map_(pa.string(), pa.float64()), "What was drawn for it: `epoch_mjd`, `stretch`"),
+        described("n_alerts", pa.int64(), "Alerts that it sent"),
+        described("first_mjd_tai", pa.float64(), "Mid-exposure of its first alert [MJD, TAI]"),
+        described("last_mjd_tai", pa.float64(), "Mid-exposure of its last alert [MJD, TAI]"),
+        described("alert_ids", pa.list_(pa.int64()), "ZTF candids, LSST diaSourceIds, by time"),
+        described("alert_mjd_tai", pa.list_(pa.float64()), "Mid-exposure of each of these alerts [MJD, TAI]"),
+        described("alert_true_njy", pa.list_(pa.float64()), "True difference flux at each [nJy]"),
+        described("alert_band", pa.list_(pa.string()), "Band of each"),
+    ]
+)
+"""Columns of truth.parquet; one row for each object of a simulated night."""
 
 
 def scores_table(scored: ScoredBatch) -> pa.Table:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from schemas.columns import EMBEDDINGS_SCHEMA, SCORES_SCHEMA
-from schemas.wire import DEAD_LETTER, EMBEDDING, SCORED_ALERT, schema_text
+from schemas.columns import EMBEDDINGS_SCHEMA, SCORES_SCHEMA, TRUTH_SCHEMA
+from schemas.spectrum_files import SPECTRA_SCHEMA
+from schemas.wire import DEAD_LETTER, EMBEDDING, SCORED_ALERT, SPECTRUM, schema_text
 
 _OPENING = """\
 # Schemas
@@ -53,7 +54,7 @@ A killed run leaves rows in `scores.parts/` beside `scores.parquet`; the next ru
 def page() -> str:
     """The whole page, as Markdown."""
     parts = [_OPENING]
-    for name in (SCORED_ALERT, EMBEDDING, DEAD_LETTER):
+    for name in (SCORED_ALERT, EMBEDDING, DEAD_LETTER, SPECTRUM):
         schema = json.loads(schema_text(name))
         base, version = name.rsplit("_v", 1)
         parts.append(f"## {base} v{version} (Avro)\n\n{schema['doc']}\n\n" + _table(avro_rows(schema)))
@@ -61,6 +62,13 @@ def page() -> str:
     parts.append(
         "## embeddings.lance\n\nOne row for each alert that has an embedding.\n\n"
         + _table(arrow_rows(EMBEDDINGS_SCHEMA))
+    )
+    parts.append(
+        "## truth.parquet\n\nOne row for each object of a simulated night.\n\n" + _table(arrow_rows(TRUTH_SCHEMA))
+    )
+    parts.append(
+        "## spectra.parquet\n\nOne row for each spectrum, as `streamer replay --spectra` reads it; `flux_var` and "
+        "`redshift` may be absent, and further columns are passed over.\n\n" + _table(arrow_rows(SPECTRA_SCHEMA))
     )
     return "\n".join(parts)
 

@@ -23,7 +23,7 @@ from fastavro.schema import SchemaParseException
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from schemas import packet
-from schemas.wire import DEAD_LETTER, EMBEDDING, SCORED_ALERT, parsed_schema
+from schemas.wire import DEAD_LETTER, EMBEDDING, SCORED_ALERT, SPECTRUM, parsed_schema
 
 Source = str | Path | bytes | IO[bytes]
 """Where a container is: its path, its bytes, or an open binary file."""
@@ -156,6 +156,22 @@ class Embedding(_Record):
     embedding: tuple[float, ...]
 
 
+class Spectrum(_Record):
+    """One spectrum of an object, as whoever took it published it (spectrum v1); docs/schemas.md says what fields are."""
+
+    survey: str
+    object_id: str
+    mjd_tai: float
+    instrument: str
+    published_by: str
+    flux_unit: str
+    redshift: float | None
+    data_rights: DataRights
+    wavelength_aa: tuple[float, ...]
+    flux: tuple[float, ...]
+    flux_var: tuple[float, ...]
+
+
 class Coordinates(_Record):
     """Where a message was met."""
 
@@ -212,6 +228,11 @@ def read_dead_letters(source: Source) -> Iterator[DeadLetter]:
     return _read(source, DEAD_LETTER, DeadLetter)
 
 
+def read_spectra(source: Source) -> Iterator[Spectrum]:
+    """The spectra of an Avro container, one after another; RecordFileError where it is none or is broken."""
+    return _read(source, SPECTRUM, Spectrum)
+
+
 def write_scored_alerts(target: str | Path | IO[bytes], records: Iterable[ScoredAlert]) -> None:
     """Writes an Avro container of scored_alert v1."""
     _write(target, SCORED_ALERT, records)
@@ -225,6 +246,11 @@ def write_embeddings(target: str | Path | IO[bytes], records: Iterable[Embedding
 def write_dead_letters(target: str | Path | IO[bytes], records: Iterable[DeadLetter]) -> None:
     """Writes an Avro container of dead_letter v1."""
     _write(target, DEAD_LETTER, records)
+
+
+def write_spectra(target: str | Path | IO[bytes], records: Iterable[Spectrum]) -> None:
+    """Writes an Avro container of spectrum v1."""
+    _write(target, SPECTRUM, records)
 
 
 def _read(source: Source, schema: str, model: type[R]) -> Iterator[R]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,27 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from schemas import records
+from schemas.columns import described
 from schemas.spectrum import Spectrum
-from schemas.times import mjd_tai_from_utc
+from schemas.times import mjd_tai_from_utc, mjd_utc_from_tai
 
 REQUIRED_COLUMNS: tuple[str, ...] = ("object_id", "spectrum_mjd", "wavelength_aa", "flux")
 """Columns that a file of spectra must have; `flux_var` and `redshift` are used where they are there."""
+
+SPECTRA_SCHEMA = pa.schema(
+    [
+        described("object_id", pa.string(), "ZTF objectId, LSST diaObjectId as text"),
+        described("spectrum_mjd", pa.float64(), "When it was taken: mid-exposure [MJD, UTC]"),
+        described("redshift", pa.float64(), "Heliocentric redshift; null where it is not known"),
+        described("instrument", pa.string(), "What took it, such as `SEDM`"),
+        described("flux_unit", pa.string(), "Unit of `flux`; empty where the scale is not known"),
+        described("wavelength_aa", pa.list_(pa.float64()), "Observed wavelength of each bin [angstrom]"),
+        described("flux", pa.list_(pa.float32()), "Flux density of each bin"),
+        described("flux_var", pa.list_(pa.float32()), "Variance of `flux` in each bin; empty where it is not known"),
+    ]
+)
+"""Columns of a file of spectra, as `write_spectra` writes it."""
 
 ROWS_AT_ONCE = 1_000
 """Spectra read from the file together."""
@@ -70,3 +86,11 @@ def spectrum_of_row(row: dict[str, Any]) -> Spectrum | None:
         flux_var=None if variance is None else variance[order],
         redshift=None if redshift is None or not np.isfinite(redshift) else float(redshift),
     )
+
+
+def write_spectra(path: Path, spectra: Sequence[records.Spectrum]) -> None:
+    """Writes spectra as `read_spectra` reads them, in the columns of `SPECTRA_SCHEMA`; OSError where it cannot."""
+    rows = [spectrum.model_dump(include=set(SPECTRA_SCHEMA.names)) for spectrum in spectra]
+    utc = mjd_utc_from_tai(np.array([spectrum.mjd_tai for spectrum in spectra]))
+    timed = [row | {"spectrum_mjd": mjd} for row, mjd in zip(rows, utc.tolist(), strict=True)]
+    pq.write_table(pa.Table.from_pylist(timed, schema=SPECTRA_SCHEMA), path)

@@ -34,9 +34,19 @@ def mjd_tai_from_utc(mjd_utc: npt.ArrayLike) -> FloatArray:
     return np.asarray(mjd_utc + offset / SECONDS_PER_DAY, dtype=np.float64)
 
 
+def mjd_utc_from_tai(mjd_tai: npt.ArrayLike) -> FloatArray:
+    """MJD TAI [d] to MJD UTC [d], any shape (good to a second beside a leap second)."""
+    mjd_tai = np.asarray(mjd_tai, dtype=np.float64)
+    return np.asarray(mjd_tai - _tai_minus_utc_s(mjd_tai) / SECONDS_PER_DAY, dtype=np.float64)
+
+
 def unix_from_mjd_tai(mjd_tai: FloatArray) -> FloatArray:
     """MJD TAI [d] to UTC seconds since 1970, any shape (good to a second beside a leap second)."""
+    return np.asarray((mjd_tai - MJD_UNIX_EPOCH) * SECONDS_PER_DAY - _tai_minus_utc_s(mjd_tai), dtype=np.float64)
+
+
+def _tai_minus_utc_s(mjd_tai: FloatArray) -> FloatArray:
+    """TAI - UTC [s] at times in TAI, same shape."""
     since, tai_minus_utc_s = _leap_seconds()
     place = np.searchsorted(since + tai_minus_utc_s / SECONDS_PER_DAY, mjd_tai, side="right") - 1
-    offset = tai_minus_utc_s[np.clip(place, 0, len(since) - 1)]
-    return np.asarray((mjd_tai - MJD_UNIX_EPOCH) * SECONDS_PER_DAY - offset, dtype=np.float64)
+    return np.asarray(tai_minus_utc_s[np.clip(place, 0, len(since) - 1)], dtype=np.float64)

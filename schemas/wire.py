@@ -16,7 +16,7 @@ from schemas.light_curve import BANDS
 from schemas.scored import NO_REVISION, ScoredBatch
 from schemas.taxonomy import CLASS_COLUMNS, CLASSES, MODALITIES
 
-SCORED_ALERT, EMBEDDING, DEAD_LETTER = "scored_alert_v1", "embedding_v1", "dead_letter_v1"
+SCORED_ALERT, EMBEDDING, DEAD_LETTER, SPECTRUM = "scored_alert_v1", "embedding_v1", "dead_letter_v1", "spectrum_v1"
 """Names of our schemas, with their versions; a change that an old reader cannot follow gets the next version."""
 
 Record = dict[str, Any]

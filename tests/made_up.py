@@ -11,6 +11,7 @@ from schemas.alert import AlertBatch, EncodedCutouts
 from schemas.light_curve import ROW_DTYPE
 from schemas.packet import Coordinates, Packet
 from schemas.prediction import EMBEDDING_LENGTH
+from schemas.records import Spectrum as SpectrumRecord
 from schemas.scored import NO_BAND, NO_REVISION, ScoredBatch
 from schemas.spectrum import Spectrum
 
@@ -37,6 +38,23 @@ def spectrum(object_id: str, mjd_tai: float, level: float = 1.0, with_var: bool 
     wavelength = np.linspace(4000.0, 9000.0, 20)
     flux = np.full(20, level, np.float32)
     return Spectrum(object_id, mjd_tai, wavelength, flux, flux / 2 if with_var else None, 0.05 if with_var else None)
+
+
+def spectrum_record(object_id: str = "ZTF20aaaaaaa", flux_var: tuple[float, ...] = (0.25, 0.5, 0.25)) -> SpectrumRecord:
+    """A spectrum of three bins as it goes over a topic."""
+    return SpectrumRecord(
+        survey="ztf",
+        object_id=object_id,
+        mjd_tai=60_000.25,
+        instrument="SEDM",
+        published_by="somebody",
+        flux_unit="erg / (s cm2 AA)",
+        redshift=0.05,
+        data_rights="public",
+        wavelength_aa=(4000.0, 4025.5, 4051.0),
+        flux=(1.0, 1.5, 1.25),
+        flux_var=flux_var,
+    )
 
 
 def alerts(

@@ -16,6 +16,7 @@ from schemas.wire import (
     DEAD_LETTER,
     EMBEDDING,
     SCORED_ALERT,
+    SPECTRUM,
     embedding_records,
     parsed_schema,
     schema_text,
@@ -34,11 +35,13 @@ RECORDS: dict[str, list[dict[str, Any]]] = {
             detail="ends early",
         ).model_dump()
     ],
+    SPECTRUM: [made_up.spectrum_record().model_dump(), made_up.spectrum_record(flux_var=()).model_dump()],
 }
 READERS = {
     SCORED_ALERT: records.read_scored_alerts,
     EMBEDDING: records.read_embeddings,
     DEAD_LETTER: records.read_dead_letters,
+    SPECTRUM: records.read_spectra,
 }
 SCORE = RECORDS[SCORED_ALERT][0]
 

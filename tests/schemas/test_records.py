@@ -25,6 +25,7 @@ from schemas.wire import (
     DEAD_LETTER,
     EMBEDDING,
     SCORED_ALERT,
+    SPECTRUM,
     embedding_records,
     parsed_schema,
     schema_text,
@@ -37,11 +38,13 @@ MODELS: dict[str, type[BaseModel]] = {
     SCORED_ALERT: records.ScoredAlert,
     EMBEDDING: records.Embedding,
     DEAD_LETTER: records.DeadLetter,
+    SPECTRUM: records.Spectrum,
 }
 READERS: dict[str, Any] = {
     SCORED_ALERT: (records.read_scored_alerts, records.write_scored_alerts),
     EMBEDDING: (records.read_embeddings, records.write_embeddings),
     DEAD_LETTER: (records.read_dead_letters, records.write_dead_letters),
+    SPECTRUM: (records.read_spectra, records.write_spectra),
 }
 
 text = st.text(st.characters(codec="utf-8"), max_size=8)

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from astropy.time import Time
 
-from schemas.spectrum_files import SpectrumFileError, read_spectra
+from schemas.spectrum_files import SpectrumFileError, read_spectra, write_spectra
+from tests import made_up
 
 GOOD: dict[str, Any] = {
     "object_id": "ZTF20aaaaaaa",
@@ -74,3 +75,23 @@ def test_columns_that_may_be_absent_may_be(tmp_path: Path) -> None:
 def test_a_file_of_another_kind_is_named_with_what_it_lacks(tmp_path: Path, rows: list[dict], said: str) -> None:
     with pytest.raises(SpectrumFileError, match=said):
         list(read_spectra(write(tmp_path / "s.parquet", rows)))
+
+
+def test_what_is_written_is_read_back_the_same(tmp_path: Path) -> None:
+    written = [made_up.spectrum_record("ZTF20aaaaaaa"), made_up.spectrum_record("ZTF20aaaaaab", flux_var=())]
+    write_spectra(tmp_path / "s.parquet", written)
+    ((first, second),) = read_spectra(tmp_path / "s.parquet")
+    assert first is not None
+    assert second is not None
+    assert (first.object_id, second.object_id) == ("ZTF20aaaaaaa", "ZTF20aaaaaab")
+    assert first.mjd_tai == pytest.approx(written[0].mjd_tai, abs=1e-9)
+    assert tuple(first.wavelength_aa.tolist()) == written[0].wavelength_aa
+    assert tuple(first.flux.tolist()) == written[0].flux
+    assert first.flux_var is not None
+    assert tuple(first.flux_var.tolist()) == written[0].flux_var
+    assert (first.redshift, second.flux_var) == (0.05, None)
+
+
+def test_a_file_of_no_spectra_holds_its_columns(tmp_path: Path) -> None:
+    write_spectra(tmp_path / "s.parquet", [])
+    assert list(read_spectra(tmp_path / "s.parquet")) == []
