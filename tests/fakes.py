@@ -12,7 +12,7 @@ import numpy as np
 from schemas.packet import Packet
 from schemas.prediction import EMBEDDING_LENGTH, Evidence, Predictions
 from schemas.surveys.tables import survey_schema
-from streamer.simulate.night import simulate_night
+from streamer.simulate.night import NightPlan, simulate_night
 from streamer.sources.memory import MemorySource
 
 
@@ -51,8 +51,8 @@ class CountingClassifier:
 
 
 def night(survey: str, count: int, seed: int = 5) -> list[bytes]:
-    """Payloads of a simulated night."""
-    return [packet.payload for packet in simulate_night(survey, count, 1.0, seed)]
+    """Payloads of ten simulated nights: of all classes, with objects that come back."""
+    return [packet.payload for packet in simulate_night(NightPlan(survey, count, seed, nights=10, mixture="rich"))]
 
 
 def packets(payloads: list[bytes], origin: str = "test") -> list[Packet]:

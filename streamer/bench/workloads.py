@@ -14,7 +14,7 @@ from schemas.codec import plain_schema, read_frame, write_frame
 from schemas.packet import Packet
 from schemas.surveys.tables import lsst_schema_id, survey_schema
 from streamer.errors import UserError
-from streamer.simulate.night import simulate_night
+from streamer.simulate.night import NightPlan, simulate_night
 from streamer.sources.files import FileSource
 
 LSST_PACKETS = 1_024
@@ -108,5 +108,5 @@ def _spread(packets: list[bytes], most: int) -> list[bytes]:
 
 
 def _simulated(name: str, survey: str, count: int) -> Workload:
-    payloads = [packet.payload for packet in simulate_night(survey, count, 1.0, seed=0)]
+    payloads = [packet.payload for packet in simulate_night(NightPlan(survey, count, nights=10, mixture="rich"))]
     return Workload(name, survey, "simulated", payloads)

@@ -120,16 +120,17 @@ def simulate(
 
     The sky's time runs faster than the clock. truth.parquet beside the packets says what each object is.
     """
-    from streamer.commands.simulate import KAFKA, Night, check_options, simulate_to_folder
+    from streamer.commands.simulate import KAFKA, check_options, plan_of, simulate_to_folder
 
     check_options(to, topic, truth, config, unpaced)
-    night = Night(survey.value, rate, duration, seed)
+    plan = plan_of(survey.value, rate, duration, seed)
     if to == KAFKA:
         from streamer.commands.simulate_kafka import simulate_to_kafka
+        from streamer.simulate.pace import evenly
 
-        simulate_to_kafka(night, settings_of(config), topic, truth, not unpaced)
+        simulate_to_kafka(plan, settings_of(config), topic, truth, None if unpaced else evenly(rate))
     else:
-        simulate_to_folder(night, Path(to))
+        simulate_to_folder(plan, Path(to))
 
 
 @archives.command("check-config", rich_help_panel=PANEL)

@@ -27,6 +27,7 @@ from streamer.pictures import draw_night
 from streamer.replay import ReplayReport, replay
 from streamer.results import Results
 from streamer.settings import Settings
+from streamer.simulate.night import NightPlan
 from streamer.simulate.source import SimulatorSource
 from streamer.sinks.base import SinkError
 from streamer.sinks.parquet import SCORES_FILE
@@ -36,6 +37,9 @@ LIVE_ROWS = 12
 
 WIDTH_WITHOUT_TERMINAL = 120
 """Columns of text where the output goes to a file or a pipe."""
+
+NIGHTS = 10
+"""So many evenings are simulated, so that objects come back and their light curves grow."""
 
 BATCH_ALERTS = 64
 """Small batches, so that a person sees the night go by."""
@@ -122,7 +126,7 @@ def run_demo(out: Path, alerts: int, seed: int) -> None:
         console=console,
     )
     task = progress.add_task("night", total=2 * alerts, rate="")
-    night = [SimulatorSource(survey, alerts, 1.0, seed) for survey in ("ztf", "lsst")]
+    night = [SimulatorSource(NightPlan(survey, alerts, seed, NIGHTS, "rich")) for survey in ("ztf", "lsst")]
     with ExitStack() as stack:
         with console.status(PREPARING):
             pipeline = stack.enter_context(open_replay(settings, out, more_sinks=[latest]))
@@ -139,7 +143,7 @@ def run_demo(out: Path, alerts: int, seed: int) -> None:
     with open_store_for_reading(out) as store:
         results = Results(out, store)
         best = [results.subject(survey, alert_id) for survey, alert_id in results.best(2, TRANSIENTS)]
-    types = {source.survey: source.types for source in night}
+    types = {source.plan.survey: source.types for source in night}
     best = [replace(subject, true_class=types[subject.survey].get(subject.object_id)) for subject in best]
     # A score that nothing stands behind is not compared with one that was calibrated: those come last.
     best.sort(key=lambda subject: (not subject.calibrated, -(subject.best or ("", 0.0))[1]))

@@ -9,6 +9,7 @@ import pytest
 from classifiers import load_bundle
 from classifiers.serving import BundleClassifier
 from streamer.simulate.files import write_night
+from streamer.simulate.night import NightPlan
 
 
 @pytest.fixture(scope="session")
@@ -21,5 +22,5 @@ def classifier() -> BundleClassifier:
 def lsst_night(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a simulated LSST night of 120 packets."""
     folder = tmp_path_factory.mktemp("lsst-night")
-    write_night("lsst", 120.0, 1.0, 3, folder)
+    write_night(NightPlan("lsst", 120, 3, nights=10, mixture="rich"), folder)
     return folder

@@ -11,6 +11,7 @@ import pytest
 
 from streamer.cli import main
 from streamer.simulate.files import write_night
+from streamer.simulate.night import NightPlan
 
 
 @dataclass(frozen=True)
@@ -48,5 +49,5 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a simulated night of both surveys, 150 packets each."""
     folder = tmp_path_factory.mktemp("night")
     for survey in ("ztf", "lsst"):
-        write_night(survey, 150.0, 1.0, 3, folder / survey)
+        write_night(NightPlan(survey, 150, 3, nights=10, mixture="rich"), folder / survey)
     return folder

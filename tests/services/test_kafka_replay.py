@@ -16,7 +16,7 @@ from streamer.commands.replay import run_replay
 from streamer.errors import UserError
 from streamer.kafka.cluster import Cluster, KafkaFailure, Unreachable
 from streamer.settings import Settings
-from streamer.simulate.night import simulate_night
+from streamer.simulate.night import NightPlan, simulate_night
 from streamer.sources import kafka_topic
 from streamer.sources.kafka_topic import KafkaTopicSource
 from tests.services.fixtures import Kafka
@@ -132,7 +132,7 @@ def test_a_replay_scores_topics_and_files_and_leaves_no_group_behind(
     kafka: Kafka, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     topic = kafka.topic("replay", partitions=2)
-    packets = list(simulate_night("lsst", 20.0, 1.0, 5))
+    packets = list(simulate_night(NightPlan("lsst", 20, 5)))
     kafka.produce(topic, [(None, packet.payload) for packet in packets[:15]])
     (tmp_path / "files").mkdir()
     for packet in packets[15:]:

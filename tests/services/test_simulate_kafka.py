@@ -11,13 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from scripts.services import KafkaServer
-from streamer.commands.simulate import Night
 from streamer.commands.simulate_kafka import PARTITIONS, simulate_to_kafka
 from streamer.errors import UserError
 from streamer.kafka.cluster import Cluster, KafkaFailure
 from streamer.kafka.topics import show
 from streamer.settings import Settings
-from streamer.simulate.night import simulate_night
+from streamer.simulate.night import NightPlan, simulate_night
+from streamer.simulate.pace import evenly
 from streamer.sinks import packets
 from streamer.sinks.packets import KafkaPacketSink
 from tests.services.fixtures import Kafka
@@ -33,17 +33,17 @@ def test_a_night_is_on_the_topic_with_its_truth_beside_it(
     survey: str, kafka: Kafka, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     topic, truth = unique("night"), tmp_path / "truth.parquet"
-    simulate_to_kafka(Night(survey, 20.0, 1.0, 7), settings_of(kafka), topic, truth, is_paced=False)
+    simulate_to_kafka(NightPlan(survey, 20, 7), settings_of(kafka), topic, truth, None)
     said = capsys.readouterr().err
     assert f"made the topic {topic} with {PARTITIONS} partitions" in said
     assert f"20 on {topic}" in said
-    expected = list(simulate_night(survey, 20.0, 1.0, 7))
+    expected = list(simulate_night(NightPlan(survey, 20, 7)))
     found = kafka.read(topic)
     assert sorted(message.value() or b"" for message in found) == sorted(packet.payload for packet in expected)
     assert {message.key() for message in found} == {None}
     told = [alert_id for row in pq.read_table(truth).to_pylist() for alert_id in row["alert_ids"]]
     assert sorted(told) == sorted(packet.alert_id for packet in expected)
-    simulate_to_kafka(Night(survey, 2.0, 1.0, 8), settings_of(kafka), topic, None, is_paced=True)
+    simulate_to_kafka(NightPlan(survey, 2, 8), settings_of(kafka), topic, None, evenly(2.0))
     assert "made the topic" not in capsys.readouterr().err
     assert len(kafka.read(topic)) == 22
 
@@ -53,10 +53,10 @@ def test_a_paced_night_waits_for_each_packets_time_and_an_unpaced_one_never(
 ) -> None:
     waits: list[float] = []
     monkeypatch.setattr(KafkaPacketSink, "wait", lambda sink, seconds: waits.append(seconds))
-    night, topic = Night("lsst", 0.01, 400.0, 7), unique("night")
-    simulate_to_kafka(night, settings_of(kafka), topic, None, is_paced=False)
+    plan, topic = NightPlan("lsst", 4, 7), unique("night")
+    simulate_to_kafka(plan, settings_of(kafka), topic, None, None)
     assert waits == []
-    simulate_to_kafka(night, settings_of(kafka), topic, None, is_paced=True)
+    simulate_to_kafka(plan, settings_of(kafka), topic, None, evenly(0.01))
     assert [round(seconds, -2) for seconds in waits] == [100.0, 200.0, 300.0]  # nobody waited, so each is whole
 
 
@@ -68,8 +68,8 @@ def test_a_packet_over_the_limit_is_told_in_one_line(kafka: Kafka) -> None:
 
 def test_a_night_that_cannot_be_made_leaves_no_topic(kafka: Kafka) -> None:
     topic = unique("night")
-    with pytest.raises(UserError, match="the rate must be a number above 0"):
-        simulate_to_kafka(Night("lsst", -1.0, 1.0, 7), settings_of(kafka), topic, None, is_paced=True)
+    with pytest.raises(UserError, match="at least one packet"):
+        simulate_to_kafka(NightPlan("lsst", 0), settings_of(kafka), topic, None, None)
     [state] = show(Cluster("home", kafka.bootstrap, {}, 8_000_000), {topic: None})
     assert state.state == "missing"
 

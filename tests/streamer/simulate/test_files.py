@@ -7,15 +7,16 @@ import pytest
 
 from streamer.errors import UserError
 from streamer.simulate.files import TRUTH_FILE, write_night
-from streamer.simulate.night import simulate_night
+from streamer.simulate.night import NightPlan, simulate_night
 
 
 @pytest.mark.parametrize(("survey", "suffix"), [("ztf", ".avro"), ("lsst", ".bin")])
 def test_a_night_is_written_with_its_truth(survey: str, suffix: str, tmp_path: Path) -> None:
     seen: list[int] = []
-    report = write_night(survey, 10.0, 9.0, 11, tmp_path / "night", lambda packet: seen.append(packet.alert_id))
+    plan = NightPlan(survey, 90, 11)
+    report = write_night(plan, tmp_path / "night", lambda packet: seen.append(packet.alert_id))
     files = {path.name: path.read_bytes() for path in (tmp_path / "night").glob(f"*{suffix}")}
-    packets = list(simulate_night(survey, 10.0, 9.0, 11))
+    packets = list(simulate_night(plan))
     assert files == {f"{packet.alert_id}{suffix}": packet.payload for packet in packets}
     assert seen == [packet.alert_id for packet in packets]
     assert (report.packets, report.bytes) == (90, sum(map(len, files.values())))
@@ -34,7 +35,7 @@ def test_a_night_is_written_with_its_truth(survey: str, suffix: str, tmp_path: P
 
 def test_a_second_night_lies_beside_the_first_and_the_truth_speaks_of_both(tmp_path: Path) -> None:
     for survey, seed in (("ztf", 1), ("lsst", 1), ("ztf", 1), ("ztf", 2)):
-        write_night(survey, 10.0, 3.0, seed, tmp_path)
+        write_night(NightPlan(survey, 30, seed), tmp_path)
     truth = pq.read_table(tmp_path / TRUTH_FILE).to_pylist()
     told = [(row["survey"], alert_id) for row in truth for alert_id in row["alert_ids"]]
     assert len(told) == len(set(told)) == 90
@@ -46,9 +47,9 @@ def test_a_second_night_lies_beside_the_first_and_the_truth_speaks_of_both(tmp_p
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UserError, match="cannot write to"):
-        write_night("ztf", 1.0, 2.0, 1, tmp_path / "file" / "night")
+        write_night(NightPlan("ztf", 2, 1), tmp_path / "file" / "night")
 
 
 def test_arguments_that_make_no_night_are_one_line(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="the rate must be a number above 0"):
-        write_night("ztf", 0.0, 2.0, 1, tmp_path)
+    with pytest.raises(UserError, match="at least one packet"):
+        write_night(NightPlan("ztf", 0), tmp_path)
