@@ -12,7 +12,7 @@ from streamer.simulate.observing.cadence import NIGHT_SLOTS, PAIR_SLOTS, Pointin
 from streamer.simulate.observing.surveys import SURVEYS
 from streamer.simulate.packet import SimulatedPacket
 from streamer.simulate.scene import draw_field
-from streamer.simulate.sky.mixture import MIXTURES, Dealer
+from streamer.simulate.sky.mixture import MIXTURES, POPULATIONS, Dealer
 from streamer.simulate.ztf.packets import ZtfPackets
 
 PACKETS_PER_GROUP = 5_000
@@ -70,7 +70,7 @@ def check_plan(plan: NightPlan) -> None:
         raise ValueError(f"{plan.nights} nights hold at most {most:,} packets: simulate more seeds instead")
     if plan.mixture not in MIXTURES:
         raise ValueError(f"unknown mixture {plan.mixture!r}: expected one of {', '.join(MIXTURES)}")
-    known = [population.type for population in MIXTURES[plan.mixture]]
+    known = [population.type for population in POPULATIONS]
     for name in plan.only:
         if name not in known:
             raise ValueError(f"unknown type {name!r}: expected some of {', '.join(known)}")
@@ -88,8 +88,7 @@ def simulate_night(plan: NightPlan) -> Iterator[SimulatedPacket]:
 
 
 def _packets(plan: NightPlan) -> Iterator[SimulatedPacket]:
-    mixture = tuple(one for one in MIXTURES[plan.mixture] if not plan.only or one.type in plan.only)
-    dealer = Dealer(mixture)
+    dealer = Dealer(plan.mixture, plan.only)
     for group, first in enumerate(range(0, plan.packets, PACKETS_PER_GROUP)):
         wanted = min(PACKETS_PER_GROUP, plan.packets - first)
         pointings = _pointings(plan, group, wanted)

@@ -31,13 +31,13 @@ COVERAGE = 0.94
 EDGE_PX = 25.0
 """Nothing is found nearer to the edge of a chip; stamps of half a side further away are cropped."""
 
-CALIBRATION = 0.01
-"""Error of the flux scale: what no depth beats."""
+_MAX_BATCH = 400
+"""Candidates drawn at a time, at most, until enough of a class are detected."""
 
-_BATCH = 48
-"""Candidates drawn at a time until enough of a class are detected."""
+_MAX_BATCHES = 20
 
-_MAX_BATCHES = 40
+_PROBE = 120
+"""Candidates of each class that tell which share of it is detected."""
 
 _SURVEY_KEY = {"ztf": 1, "lsst": 2}
 
@@ -149,12 +149,15 @@ def draw_field(survey_name: str, seed: int, pointing: Pointing, packets: int, de
     rng = np.random.default_rng([seed, _SURVEY_KEY[survey_name], pointing.index])
     ra, dec = draw_place(rng, survey, pointing)
     exposures = draw_exposures(rng, survey, seed, pointing, ra, dec)
-    sky = _Sky(rng, survey, seed, pointing, exposures, ra, dec, dealer.mixture)
+    sky = _Sky(rng, survey, seed, pointing, exposures, ra, dec, dealer)
+    if not dealer.is_informed:
+        sky.probe()
     parts: list[Field] = []
     sent = 0
     while sent < packets:
         rate = sent / sum(len(part.objects) for part in parts) if parts else 1.5
-        kinds = dealer.deal(rng, ra, dec, max(int((packets - sent) / rate), 1))
+        count = max(int((packets - sent) / rate), 1)
+        kinds = dealer.deal(rng, count, survey, ra, dec, sky.window)
         for kind in np.unique(kinds):
             part = sky.draw_detected(int(kind), int((kinds == kind).sum()))
             if len(part.objects):
@@ -178,26 +181,34 @@ class _Sky:
         exposures: Exposures,
         ra: float,
         dec: float,
-        mixture: tuple[Population, ...],
+        dealer: Dealer,
     ) -> None:
-        self._rng, self._survey, self._exposures, self._mixture = rng, survey, exposures, mixture
-        self._of_field = (survey, seed, pointing.index, mixture, exposures, ra, dec)
+        self._rng, self._survey, self._exposures, self._dealer = rng, survey, exposures, dealer
+        self._mixture = dealer.populations
+        self._of_field = (survey, seed, pointing.index, self._mixture, exposures, ra, dec)
         self._ra, self._dec = ra, dec
-        self._window = Window(float(pointing.first_night), float(pointing.first_night + pointing.nights))
+        self.window = Window(float(pointing.first_night), float(pointing.first_night + pointing.nights))
 
     def draw_detected(self, kind: int, n: int) -> Field:
         """n objects of a class, or fewer where hardly one of its objects is ever detected in these exposures."""
         kept: list[Field] = []
         found = 0
         for _ in range(_MAX_BATCHES):
-            candidates = self._draw(kind, max(_BATCH, n))
-            seen = np.flatnonzero(candidates.sent())[: n - found]
-            if len(seen):
-                kept.append(candidates.take(seen))
-                found += len(seen)
+            missing = n - found
+            count = int(np.clip(1.2 * missing / self._dealer.detected_share(kind), missing, _MAX_BATCH))
+            candidates = self._draw(kind, count)
+            seen = np.flatnonzero(candidates.sent())
+            self._dealer.note(kind, count, len(seen))
+            kept.append(candidates.take(seen[:missing]))
+            found += len(kept[-1].objects)
             if found == n:
                 break
-        return _joined(kept) if kept else candidates.take(np.empty(0, dtype=np.int64))
+        return _joined(kept)
+
+    def probe(self) -> None:
+        """Tells the dealer which share of each class these exposures detect."""
+        for kind in range(len(self._mixture)):
+            self._dealer.note(kind, _PROBE, int(np.count_nonzero(self._draw(kind, _PROBE).sent())))
 
     def _draw(self, kind: int, n: int) -> Field:
         rng, survey = self._rng, self._survey
@@ -205,7 +216,7 @@ class _Sky:
         o = empty_objects(n)
         o.kind[:] = kind
         self._place(o)
-        curves = population.draw(rng, n, survey, self._exposures, self._window)
+        curves = population.draw(rng, n, survey, self._exposures, self.window)
         self._copy(o, curves)
         if population.host is not None:
             hosts = draw_hosts(rng, o.redshift, population.host)
@@ -259,10 +270,11 @@ def _observe(rng: np.random.Generator, field: Field) -> Field:
     """Adds noise to the true fluxes and finds what is detected."""
     o, survey, exposures = field.objects, field.survey, field.exposures
     field.covered = field.covered & (rng.random(field.covered.shape) < COVERAGE)
-    sky = flux_from_magnitude(field.limit_mag()) / DETECTION_SNR
+    sky = survey.sky_factor * flux_from_magnitude(field.limit_mag()) / DETECTION_SNR
     share = psf_share(o.host_radius_arcsec[:, None], exposures.seeing_arcsec[None, :])
-    light = np.abs(field.true_njy) + o.counterpart_njy[:, exposures.band] + share * o.host_njy[:, exposures.band]
-    field.error_njy = np.sqrt(sky**2 + light * survey.njy_per_electron + (CALIBRATION * field.true_njy) ** 2)
+    still = o.counterpart_njy[:, exposures.band] + share * o.host_njy[:, exposures.band]
+    floor = (survey.flux_floor * field.true_njy) ** 2 + (survey.still_floor * still) ** 2
+    field.error_njy = np.sqrt(sky**2 + (np.abs(field.true_njy) + still) * survey.njy_per_electron + floor)
     field.flux_njy = field.true_njy + field.error_njy * rng.standard_normal(sky.shape)
     bright_enough = np.abs(field.flux_njy) >= DETECTION_SNR * field.error_njy
     # What never was a source is found only where it was put, not by chance in the noise.

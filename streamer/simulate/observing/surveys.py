@@ -24,6 +24,12 @@ class Survey:
     """For shot noise [nJy]."""
     stamp_noise: float
     """Sky noise of the stamps over the white noise that the quoted errors imply."""
+    flux_floor: float
+    """Error of the flux scale: what no depth beats, as a share of the flux."""
+    still_floor: float
+    """What subtracting a star leaves, 1 sigma, as a share of its light."""
+    sky_factor: float
+    """Error of the faintest sources over what the quoted 5-sigma depth says."""
     reference_limit_mag: float
     """Faintest host or star that the reference catalogue lists (r)."""
     bright_mag: float
@@ -36,10 +42,46 @@ class Survey:
 
 
 SURVEYS: dict[str, Survey] = {
-    "ztf": Survey("ztf", 30.0, 40.0, 30.0, 64, (3072, 3080), 1.01, 17.6, 0.4, 22.5, 13.5, 20.8, 33.356, 0.325),
-    "lsst": Survey("lsst", 30.0, 37.0, 365.0, 189, (4072, 4000), 0.2, 0.55, 1.0, 26.0, 16.5, 24.6, -30.245, 0.197),
+    "ztf": Survey(
+        name="ztf",
+        exposure_s=30.0,
+        slot_s=40.0,
+        lookback_days=30.0,
+        cells=64,
+        cell_px=(3072, 3080),
+        pixel_arcsec=1.01,
+        njy_per_electron=17.6,
+        stamp_noise=0.4,
+        flux_floor=0.026,
+        still_floor=0.006,
+        sky_factor=1.12,
+        reference_limit_mag=22.5,
+        bright_mag=13.5,
+        peak_mag=20.8,
+        latitude_deg=33.356,
+        midnight_utc_d=0.325,
+    ),
+    "lsst": Survey(
+        name="lsst",
+        exposure_s=30.0,
+        slot_s=37.0,
+        lookback_days=365.0,
+        cells=189,
+        cell_px=(4072, 4000),
+        pixel_arcsec=0.2,
+        njy_per_electron=0.55,
+        stamp_noise=1.0,
+        flux_floor=0.002,
+        still_floor=0.001,
+        sky_factor=1.0,
+        reference_limit_mag=26.0,
+        bright_mag=16.5,
+        peak_mag=24.6,
+        latitude_deg=-30.245,
+        midnight_utc_d=0.197,
+    ),
 }
 """ZTF: gain 6.2 e-/DN at a zero point of 26.3 mag, a slot of 40 s (Bellm et al. 2019, PASP 131, 018002), on Palomar.
-LSST: 28.4 mag for 1 e-/s in r, a visit every 37 s (Ivezic et al. 2019, ApJ 873, 111), on Cerro Pachon. ZTF quotes errors
-2.5 times those of white noise (median of 386 real packets): it resamples its images, and its pixels' errors go
-together; LSST's quoted errors and variance planes agree."""
+LSST: 28.4 mag for 1 e-/s in r, a visit every 37 s (Ivezic et al. 2019, ApJ 873, 111), on Cerro Pachon. ZTF's errors
+over depth, flux and starlight are medians of 900 real packets; it resamples its images, so that its pixels' errors go
+together and the quoted errors are 2.5 times those of white noise. LSST's quoted errors and variance planes agree."""

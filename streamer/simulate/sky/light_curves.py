@@ -34,18 +34,41 @@ def bazin(days: FloatArray, rise_days: FloatArray, fall_days: FloatArray) -> Flo
 
 
 def plateau(
-    days: FloatArray, rise_days: FloatArray, plateau_days: FloatArray, slope_per_day: FloatArray, fall_days: FloatArray
+    days: FloatArray,
+    rise_days: FloatArray,
+    plateau_days: FloatArray,
+    decline_mag_per_day: FloatArray,
+    width_days: FloatArray,
+    drop_mag: FloatArray,
 ) -> FloatArray:
-    """A type II supernova's rise, plateau and drop since explosion (0 days), (n, times); 1 at the plateau's start.
+    """A type II supernova's rise, plateau, drop and tail since explosion (0 days), (n, times); about 1 at first.
 
-    Villar et al. 2019 (ApJ 884, 83), equation 1: (1 + slope t) / (1 + exp(-t/rise)) up to the plateau's end, then an
-    exponential fall. Started four rise times early, so that it begins near zero.
+    Valenti et al. 2016 (MNRAS 459, 3939), equation 1: a straight decline, a Fermi function of depth `drop_mag` and width
+    `width_days` at the plateau's end, then the 0.0098 mag a day of cobalt; with a rise of 1 - exp(-(t / rise)^2).
     """
-    t = days - 4.0 * rise_days
-    knee = np.maximum(1.0 + slope_per_day * plateau_days, 0.05)
-    level = np.where(t < plateau_days, 1.0 + slope_per_day * t, knee * np.exp(-(t - plateau_days) / fall_days))
-    curve: FloatArray = np.where(days < 0.0, 0.0, level / (1.0 + np.exp(np.clip(-t / rise_days, -60.0, 60.0))))
-    return np.maximum(curve, 0.0)
+    t = np.maximum(days, 0.0)
+    straight = decline_mag_per_day * np.minimum(t, plateau_days) + 0.0098 * np.maximum(t - plateau_days, 0.0)
+    fallen = drop_mag / (1.0 + np.exp(np.clip((plateau_days - t) / width_days, -60.0, 60.0)))
+    curve: FloatArray = 10.0 ** (-0.4 * (straight + fallen)) * -np.expm1(-((t / rise_days) ** 2))
+    return curve
+
+
+def blanketing(rest_aa: FloatArray, strength: float) -> FloatArray:
+    """Share of a photosphere's light that metal lines leave, 1 in the red to 1 - `strength` below 3,400 angstrom.
+
+    A smooth step about 3,900 angstrom, as the spectra of type Ia and II supernovae show against black bodies (Nugent,
+    Kim & Perlmutter 2002, PASP 114, 803, figure 1).
+    """
+    left: FloatArray = 1.0 - strength / (1.0 + np.exp((rest_aa - 3_900.0) / 180.0))
+    return left
+
+
+def reddening_law(rest_aa: FloatArray) -> FloatArray:
+    """A / E(B-V) of dust with R_V = 3.1, a power law of index -1.3 through 4.1 in B (Cardelli, Clayton & Mathis 1989, ApJ
+    345, 245, to 0.15 between 3,500 and 9,500 angstrom).
+    """
+    law: FloatArray = 4.1 * (rest_aa / 4_400.0) ** -1.3
+    return law
 
 
 def magnetar(days: FloatArray, spin_down_days: FloatArray, diffusion_days: FloatArray) -> FloatArray:
@@ -118,6 +141,42 @@ def rr_lyrae(phase: FloatArray) -> FloatArray:
     w = 2.0 * np.pi * phase
     series: FloatArray = np.sin(w) + 0.47 * np.sin(2.0 * w + 2.45) + 0.32 * np.sin(3.0 * w + 5.1)
     return 0.4 * series
+
+
+def contact_binary(phase: FloatArray, depth_mag: FloatArray, unequal: FloatArray) -> FloatArray:
+    """A W Ursae Majoris star's magnitude about its maximum at `phase` (0 to 1), broadcast.
+
+    Light that follows cos(4 pi phase), the second minimum shallower by `unequal` (0 to 1): the leading terms of Rucinski
+    1993 (PASP 105, 1433).
+    """
+    twice = 0.5 * (1.0 + np.cos(4.0 * np.pi * phase))
+    second = 1.0 - unequal * 0.5 * (1.0 - np.cos(2.0 * np.pi * phase))
+    magnitude: FloatArray = depth_mag * twice**1.3 * second
+    return magnitude
+
+
+def detached_binary(
+    phase: FloatArray, depth_mag: FloatArray, second_depth_mag: FloatArray, width: FloatArray
+) -> FloatArray:
+    """An Algol star's magnitude about its maximum at `phase` (0 to 1): two Gaussian eclipses, broadcast.
+
+    The two-Gaussian model of Mowlavi et al. 2017 (A&A 606, A92), equation 1; `width` is in phase.
+    """
+    first = np.minimum(phase, 1.0 - phase)
+    magnitude: FloatArray = depth_mag * np.exp(-0.5 * (first / width) ** 2)
+    return magnitude + second_depth_mag * np.exp(-0.5 * ((phase - 0.5) / width) ** 2)
+
+
+def flare(half_times: FloatArray) -> FloatArray:
+    """A white-light flare in units of its peak, by time since the peak over its full width at half maximum; same shape.
+
+    Davenport et al. 2014 (ApJ 797, 122), equations 1 and 4: a quartic rise from -1, then two exponentials.
+    """
+    t = half_times
+    rise = 1.0 + 1.941 * t - 0.175 * t**2 - 2.246 * t**3 - 1.125 * t**4
+    fall = 0.6890 * np.exp(np.clip(-1.600 * t, -80.0, 80.0)) + 0.3030 * np.exp(np.clip(-0.2783 * t, -80.0, 80.0))
+    curve: FloatArray = np.where(t < -1.0, 0.0, np.where(t < 0.0, rise, fall))
+    return curve.clip(0.0, None)
 
 
 def asteroid_magnitude(
