@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from classifiers.alerts import LabelledAlerts, read_ztf_alerts
 from classifiers.augment import first_detections
 from classifiers.data import SPLITS, LabelledCurves, LabelledSpectra, read_light_curves, read_spectra, split_of
 from classifiers.features import cutout_images, metadata_features, pool_nights
+from classifiers.metrics import figures, paired_gain, rounded
 from classifiers.opinion import log_probabilities
 from classifiers.serving import CUTOUTS, LIGHT_CURVE, METADATA, SPECTRUM, BundleClassifier, Encoded
 from classifiers.trees import sampling_features, train_sampling_baseline
-from schemas.light_curve import FloatArray, IntArray
+from schemas.light_curve import IntArray
 from schemas.taxonomy import CLASSES
 
 DETECTION_COUNTS: tuple[int, ...] = (1, 3, 5, 10, 20, 0)
 """Numbers of detections at which light curves are scored; 0 means all."""
-
-BOOTSTRAPS = 500
-"""Resamplings by object of every interval."""
-
-FEWEST = 10
-"""A class with fewer objects gets its n and no figure of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,36 +67,6 @@ def simulated_figures(classifier: BundleClassifier, alerts: LabelledAlerts, made
     return figures(alerts.label[scored], scores[scored], names) | said
 
 
-def figures(label: IntArray, scores: npt.NDArray[np.floating], groups: Sequence[str] | None = None) -> dict[str, Any]:
-    """Accuracy, balanced accuracy with its interval by object, macro-AUPRC, ECE, and recall with n for each class."""
-    predicted = scores.argmax(1)
-    present = [c for c in range(len(CLASSES)) if np.any(label == c)]
-    names = list(groups) if groups is not None else [str(i) for i in range(len(label))]
-    return {
-        "n": len(label),
-        "n_objects": len(set(names)),
-        "accuracy": _rounded(np.mean(predicted == label)),
-        "balanced_accuracy": _rounded(_balanced(label, predicted)),
-        "balanced_accuracy_interval": _resampled(names, lambda i: _balanced(label[i], predicted[i])),
-        "macro_auprc": _rounded(np.mean([average_precision(label == c, scores[:, c]) for c in present])),
-        "ece": _rounded(_ece(label, scores)),
-        "classes": {
-            CLASSES[c]: {
-                "n": int(np.sum(label == c)),
-                "recall": _rounded(np.mean(predicted[label == c] == c)) if np.sum(label == c) >= FEWEST else None,
-            }
-            for c in present
-        },
-    }
-
-
-def average_precision(truth: npt.NDArray[np.bool_], score: npt.NDArray[np.floating]) -> float:
-    """Area under the precision-recall curve as the mean precision at each true row (Manning et al. 2008, 8.4)."""
-    ordered = truth[np.argsort(-score, kind="stable")]
-    precision = np.cumsum(ordered) / np.arange(1, len(ordered) + 1)
-    return float(precision[ordered].mean()) if ordered.any() else float("nan")
-
-
 def _light_curve_figures(classifier: BundleClassifier, labelled: LabelledCurves) -> dict[str, Any]:
     tables: dict[str, Any] = {}
     if not len(labelled.label):
@@ -114,8 +78,8 @@ def _light_curve_figures(classifier: BundleClassifier, labelled: LabelledCurves)
         classifier.add_light_curves(encoded, pool_nights(cut))
         answer = classifier.answer(encoded, "ztf")
         table = figures(labelled.label, answer.class_scores)
-        table["set_coverage"] = _rounded(np.mean(answer.prediction_set[np.arange(len(labelled.label)), labelled.label]))
-        table["mean_set_size"] = _rounded(np.mean(answer.prediction_set.sum(1)))
+        table["set_coverage"] = rounded(np.mean(answer.prediction_set[np.arange(len(labelled.label)), labelled.label]))
+        table["mean_set_size"] = rounded(np.mean(answer.prediction_set.sum(1)))
         tables[str(count) if count else "all"] = table
     return tables
 
@@ -209,36 +173,3 @@ def _only(encoded: Encoded, modalities: Sequence[int]) -> Encoded:
     present = encoded.present & chosen
     seen = present[:, :, None]
     return Encoded(encoded.tokens * seen, encoded.logits * seen, present, encoded.n_detections)
-
-
-def _balanced(label: IntArray, predicted: IntArray) -> float:
-    return float(np.mean([np.mean(predicted[label == c] == c) for c in np.unique(label)]))
-
-
-def paired_gain(label: IntArray, predicted: IntArray, baseline: IntArray, names: Sequence[str]) -> dict[str, Any]:
-    """Gain in balanced accuracy over a baseline on the same rows, with its interval by object, drawn in pairs."""
-    low, high = _resampled(names, lambda i: _balanced(label[i], predicted[i]) - _balanced(label[i], baseline[i]))
-    gain = _balanced(label, predicted) - _balanced(label, baseline)
-    return {"balanced_accuracy": _rounded(gain), "interval": [low, high]}
-
-
-def _resampled(names: Sequence[str], value: Callable[[IntArray], float]) -> list[float]:
-    """5 % and 95 % points of `value` of row indexes, over resamplings of the objects."""
-    rng = np.random.default_rng(0)
-    _, owner = np.unique(np.array(names), return_inverse=True)
-    order = np.argsort(owner, kind="stable")
-    rows = np.split(order, np.flatnonzero(np.diff(owner[order])) + 1)
-    drawn = [value(np.concatenate([rows[k] for k in rng.integers(0, len(rows), len(rows))])) for _ in range(BOOTSTRAPS)]
-    return [_rounded(np.quantile(drawn, q)) for q in (0.05, 0.95)]
-
-
-def _ece(label: IntArray, scores: npt.NDArray[np.floating]) -> float:
-    """Expected calibration error of the likeliest class, ten equal bins (Guo et al. 2017, eq. 3)."""
-    confidence, right = scores.max(1), scores.argmax(1) == label
-    bins = np.minimum((confidence * 10).astype(int), 9)
-    gaps: FloatArray = np.array([abs(np.sum(right[bins == b]) - np.sum(confidence[bins == b])) for b in range(10)])
-    return float(gaps.sum() / max(len(label), 1))
-
-
-def _rounded(value: Any) -> float:
-    return round(float(value), 4)

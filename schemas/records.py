@@ -157,7 +157,7 @@ class Embedding(_Record):
 
 
 class Spectrum(_Record):
-    """One spectrum of an object, as whoever took it published it (spectrum v1); docs/schemas.md says what fields are."""
+    """One spectrum of an object, as whoever took it published it (spectrum v1); docs/schemas.md says more."""
 
     survey: str
     object_id: str

@@ -11,7 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from classifiers.cli import app
-from classifiers.evaluate import average_precision, evaluate, figures, paired_gain
+from classifiers.evaluate import evaluate
+from classifiers.metrics import average_precision, figures, paired_gain
 from classifiers.serving import BundleClassifier
 
 RUNNER = CliRunner()
