@@ -106,6 +106,9 @@ EMBEDDINGS_SCHEMA = pa.schema(
 )
 """Columns of embeddings.lance; one row for each alert that has an embedding."""
 
+TRUTH_FILE = "truth.parquet"
+"""Name of the table of truth beside a simulated night."""
+
 TRUTH_SCHEMA = pa.schema(
     [
         described("survey", pa.string(), "Survey of the object: `ztf` or `lsst`; part of the key"),

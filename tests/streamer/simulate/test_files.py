@@ -5,8 +5,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from schemas.columns import TRUTH_FILE
 from streamer.errors import UserError
-from streamer.simulate.files import TRUTH_FILE, write_night
+from streamer.simulate.files import write_night
 from streamer.simulate.night import NightPlan, simulate_night
 
 
