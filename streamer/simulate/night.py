@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from streamer.simulate.lsst.packets import LsstPackets
-from streamer.simulate.observing.cadence import NIGHT_SLOTS, PAIR_SLOTS, Pointing, start_mjd
+from streamer.simulate.observing.cadence import MAX_DAYS, NIGHT_SLOTS, PAIR_SLOTS, Pointing, start_mjd
 from streamer.simulate.observing.surveys import SURVEYS
 from streamer.simulate.packet import SimulatedPacket
 from streamer.simulate.scene import draw_field
@@ -25,9 +25,6 @@ PACKETS_PER_FIELD = 40
 """Fewer packets take fewer fields."""
 
 GROUPS_PER_NIGHT = NIGHT_SLOTS // (2 * PAIR_SLOTS)
-
-MAX_DAYS = 4_000
-"""Longest simulation [d]: ids have room for nights up to 2041 only."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -50,11 +51,14 @@ _LSST_PAIRS = ((0, 1), (1, 2), (2, 3), (1, 3), (3, 4), (4, 5))
 _TAI_MINUS_UTC_D = 37.0 / 86_400.0
 """Good enough for when a night begins; the packets' own times are converted by `schemas.times`."""
 
-_CLOUDY = 0.25
-"""Share of nights that weather takes, on both sites about."""
+_SPELLS_PER_NIGHT, _SPELL_NIGHTS = 0.12, 2.3
+"""How often bad weather comes and how long it stays on average: it takes a quarter of the nights."""
 
-_CLEARING = 0.45
-"""Chance that a lost night is followed by a good one: bad weather stays for some days."""
+_WEATHER_BEFORE_DAYS = 500
+"""Histories begin so long before a seed's first night at most."""
+
+MAX_DAYS = 4_000
+"""Longest simulation [d]: ids have room for nights up to 2041 only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +121,12 @@ def draw_place(rng: np.random.Generator, survey: Survey, pointing: Pointing) -> 
     """Right ascension and declination of a field that is up at its slot of its first night [deg]."""
     sun_ra, _ = heavens.equatorial(heavens.sun_longitude_deg(np.array([float(pointing.first_night)])))
     from_midnight_deg = (pointing.slot - NIGHT_SLOTS / 2) * survey.slot_s / 86_400.0 * 360.9856
-    moon_ra, moon_dec = heavens.equatorial(heavens.moon_longitude_deg(np.array([float(pointing.first_night)])))
     while True:
         ra = float(sun_ra[0] + 180.0 + from_midnight_deg + rng.uniform(-45.0, 45.0)) % 360.0
         # Uniform over the sphere between the limits of the surveys' footprints.
         low, high = (-28.0, 75.0) if survey.name == "ztf" else (-70.0, 3.0)
         dec = float(np.degrees(np.arcsin(rng.uniform(np.sin(np.radians(low)), np.sin(np.radians(high))))))
-        if heavens.separation_deg(moon_ra, moon_dec, np.array([ra]), np.array([dec]))[0] > _MOON_AVOIDANCE_DEG:
+        if _is_up(np.array([pointing.first_night]), ra, dec)[0]:
             return ra, dec
 
 
@@ -134,7 +137,8 @@ def draw_exposures(
     begin = pointing.first_night - int(survey.lookback_days) - 31
     evenings = np.arange(begin, pointing.first_night + pointing.nights)
     good, cloud = weather(survey, seed, evenings)
-    up = good & _is_up(evenings, ra_deg, dec_deg)
+    # What is sent begins on a good night: who asks for a night wants to see one.
+    up = (good & _is_up(evenings, ra_deg, dec_deg)) | (evenings == pointing.first_night)
     # Fields are not seen equally often: surveys fill gaps, and keep some fields for denser looks.
     interval = float(np.clip(rng.lognormal(np.log(2.6), 0.45), 1.0, 6.0))
     seen = evenings[up & _due(rng, evenings, interval, pointing.first_night)]
@@ -153,27 +157,31 @@ def draw_exposures(
 
 
 def weather(survey: Survey, seed: int, evenings: IntArray) -> tuple[npt.NDArray[np.bool_], FloatArray]:
-    """(N,) whether each of N consecutive evenings is usable, and its typical loss in clouds [mag].
+    """(N,) whether each evening is usable, and its typical loss in clouds [mag]; the same for all fields of a seed.
 
-    The same for all fields of a seed. A Markov chain of good and lost nights; the first night that a seed sends is
-    always good. Thin clouds take up to a few magnitudes on one usable night in ten, as ZTF's zero points show.
+    Bad weather comes in spells. Thin clouds take up to a few magnitudes on one usable night in ten, as ZTF's zero
+    points show.
     """
-    good = np.empty(len(evenings), dtype=bool)
-    cloud = np.empty(len(evenings))
-    state = True
-    for i, evening in enumerate(evenings.tolist()):
-        rng = np.random.default_rng([seed, len(survey.name), evening])
-        stay = 1.0 - _CLOUDY * _CLEARING / (1.0 - _CLOUDY) if state else 1.0 - _CLEARING
-        state = (rng.random() < stay) == state
-        good[i] = state
-        cloud[i] = rng.exponential([0.03, 0.3, 1.3][int(np.searchsorted([0.7, 0.92], rng.random()))])
-    first = int(start_mjd(seed))
-    return good | (evenings >= first), cloud
+    good, cloud = _whole_weather(survey.name, seed)
+    place = evenings - int(FIRST_MJD) + _WEATHER_BEFORE_DAYS
+    return good[place], cloud[place]
+
+
+@lru_cache(maxsize=8)
+def _whole_weather(survey: str, seed: int) -> tuple[npt.NDArray[np.bool_], FloatArray]:
+    """The weather of all evenings that a seed's fields may ask for."""
+    rng = np.random.default_rng([seed, len(survey)])
+    n = _WEATHER_BEFORE_DAYS + START_SPREAD_DAYS + MAX_DAYS + 1
+    lost = np.zeros(n, dtype=bool)
+    for first in np.flatnonzero(rng.random(n) < _SPELLS_PER_NIGHT):
+        lost[first : first + int(rng.geometric(1.0 / _SPELL_NIGHTS))] = True
+    scale = np.array([0.03, 0.3, 1.3])[np.searchsorted([0.7, 0.92], rng.random(n))]
+    return ~lost, rng.exponential(scale)
 
 
 def _is_up(evenings: IntArray, ra_deg: float, dec_deg: float) -> npt.NDArray[np.bool_]:
     """(N,) whether the field is far enough from the Sun, and from the bright Moon, at midnight."""
-    days = evenings + 0.3
+    days = evenings.astype(np.float64) + 0.3
     sun = heavens.equatorial(heavens.sun_longitude_deg(days))
     moon = heavens.equatorial(heavens.moon_longitude_deg(days))
     bright = heavens.moon_illumination(days) > 0.5
@@ -201,7 +209,7 @@ def _bands(rng: np.random.Generator, survey: Survey, evenings: IntArray) -> Byte
         return pairs
     pairs = np.array(_LSST_PAIRS, dtype=np.uint8)[rng.integers(len(_LSST_PAIRS), size=len(evenings))]
     # Five filters are in the wheel: no u when the Moon is bright.
-    bright = heavens.moon_illumination(evenings + 0.3) > 0.4
+    bright = heavens.moon_illumination(evenings.astype(np.float64) + 0.3) > 0.4
     pairs[bright & (pairs[:, 0] == 0)] = (3, 4)
     return pairs
 

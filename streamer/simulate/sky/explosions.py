@@ -196,7 +196,7 @@ def draw_tde(rng: np.random.Generator, n: int, survey: Survey, exposures: Exposu
 _SPIRALS = HostKind(-20.2, 1.2, 0.05, False)
 
 EXPLOSIONS: tuple[Population, ...] = (
-    Population("SN Ia", "SN I", 0.16, HostKind(-20.9, 1.1, 0.4, False), SN_IA.density_deg2, draw_sn_ia),
+    Population("SN Ia", "SN I", 0.17, HostKind(-20.9, 1.1, 0.4, False), SN_IA.density_deg2, draw_sn_ia),
     Population("SN Ib", "SN I", 0.02, _SPIRALS, SN_IB.density_deg2, _stripped(SN_IB, 4.5, 18.0)),
     Population("SN Ic", "SN I", 0.02, _SPIRALS, SN_IC.density_deg2, _stripped(SN_IC, 4.0, 17.0)),
     Population("SN IIP", "SN II", 0.09, _SPIRALS, SN_IIP.density_deg2, draw_sn_ii),

@@ -43,8 +43,8 @@ def plateau(
 ) -> FloatArray:
     """A type II supernova's rise, plateau, drop and tail since explosion (0 days), (n, times); about 1 at first.
 
-    Valenti et al. 2016 (MNRAS 459, 3939), equation 1: a straight decline, a Fermi function of depth `drop_mag` and width
-    `width_days` at the plateau's end, then the 0.0098 mag a day of cobalt; with a rise of 1 - exp(-(t / rise)^2).
+    Valenti et al. 2016 (MNRAS 459, 3939), equation 1: a straight decline, a Fermi function of depth `drop_mag` and
+    width `width_days` at the plateau's end, then the 0.0098 mag a day of cobalt; with a rise of 1 - exp(-(t / rise)^2).
     """
     t = np.maximum(days, 0.0)
     straight = decline_mag_per_day * np.minimum(t, plateau_days) + 0.0098 * np.maximum(t - plateau_days, 0.0)
@@ -64,8 +64,9 @@ def blanketing(rest_aa: FloatArray, strength: float) -> FloatArray:
 
 
 def reddening_law(rest_aa: FloatArray) -> FloatArray:
-    """A / E(B-V) of dust with R_V = 3.1, a power law of index -1.3 through 4.1 in B (Cardelli, Clayton & Mathis 1989, ApJ
-    345, 245, to 0.15 between 3,500 and 9,500 angstrom).
+    """A / E(B-V) of dust with R_V = 3.1, same shape: a power law of index -1.3 through 4.1 in B.
+
+    To 0.2 what Cardelli, Clayton & Mathis 1989 (ApJ 345, 245) have between 3,900 and 9,700 angstrom.
     """
     law: FloatArray = 4.1 * (rest_aa / 4_400.0) ** -1.3
     return law
@@ -146,8 +147,8 @@ def rr_lyrae(phase: FloatArray) -> FloatArray:
 def contact_binary(phase: FloatArray, depth_mag: FloatArray, unequal: FloatArray) -> FloatArray:
     """A W Ursae Majoris star's magnitude about its maximum at `phase` (0 to 1), broadcast.
 
-    Light that follows cos(4 pi phase), the second minimum shallower by `unequal` (0 to 1): the leading terms of Rucinski
-    1993 (PASP 105, 1433).
+    Light that follows cos(4 pi phase), the second minimum shallower by `unequal` (0 to 1): the leading terms of
+    Rucinski 1993 (PASP 105, 1433).
     """
     twice = 0.5 * (1.0 + np.cos(4.0 * np.pi * phase))
     second = 1.0 - unequal * 0.5 * (1.0 - np.cos(2.0 * np.pi * phase))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -89,8 +90,8 @@ class Objects:
 
     def take(self, index: npt.NDArray[np.integer] | npt.NDArray[np.bool_]) -> Objects:
         """The objects in `index`, in that order."""
-        chosen = {name: column[index] for name, column in self.columns().items()}
-        return Objects(**chosen, parameters={name: column[index] for name, column in self.parameters.items()})  # type: ignore[arg-type]
+        chosen: dict[str, Any] = {name: column[index] for name, column in self.columns().items()}
+        return Objects(**chosen, parameters={name: column[index] for name, column in self.parameters.items()})
 
     @property
     def moving(self) -> npt.NDArray[np.bool_]:
@@ -101,20 +102,21 @@ class Objects:
 
 def empty_objects(n: int) -> Objects:
     """n objects of zeros."""
-    columns: dict[str, npt.NDArray[np.generic]] = {}
+    columns: dict[str, Any] = {}
     for column in fields(Objects):
         if column.name != "parameters":
             dtype = np.int64 if column.type == "IntArray" else np.float64
             columns[column.name] = np.zeros((n, *_WIDTH.get(column.name, ())), dtype=dtype)
-    return Objects(**columns)  # type: ignore[arg-type]
+    return Objects(**columns)
 
 
 def join(parts: list[Objects]) -> Objects:
     """All objects of the parts, one part after the other."""
-    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in parts[0].columns()}
-    names = sorted({name for part in parts for name in part.parameters})
+    names = list(parts[0].columns())
+    columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    drawn = sorted({name for part in parts for name in part.parameters})
     parameters = {
         name: np.concatenate([part.parameters.get(name, np.full(len(part), np.nan)) for part in parts])
-        for name in names
+        for name in drawn
     }
-    return Objects(**columns, parameters=parameters)  # type: ignore[arg-type]
+    return Objects(**columns, parameters=parameters)

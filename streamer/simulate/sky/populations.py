@@ -49,7 +49,7 @@ class Window:
 
 @dataclass(slots=True)
 class Curves:
-    """The light curves of n objects of one class over E exposures, and what goes with them; before the Galaxy's dust."""
+    """Light curves of n objects of one class over E exposures, before the Galaxy's dust, and what goes with them."""
 
     flux_njy: FloatArray
     """(n, E) true flux above the reference image; negative where fainter."""

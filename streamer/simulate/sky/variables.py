@@ -83,7 +83,7 @@ def draw_rr_lyrae(rng: np.random.Generator, n: int, survey: Survey, exposures: E
 
 
 def draw_contact(rng: np.random.Generator, n: int, survey: Survey, exposures: Exposures, window: Window) -> Curves:
-    """Contact binaries (W Ursae Majoris): 0.15 to 0.75 mag deep in 0.25 to 0.55 days."""
+    """Contact binaries (W Ursae Majoris): 0.15 to 0.75 mag deep in 0.25 to 0.55 days (Chen et al. 2020)."""
     mean = _mean_magnitudes(rng, n, survey, 0.25, -0.5, 13.0)
     period, depth = rng.normal(0.36, 0.06, (n, 1)).clip(0.23, 0.7), rng.uniform(0.15, 0.75, (n, 1))
     phase = (exposures.mjd_tai / period + rng.random((n, 1))) % 1.0
@@ -94,7 +94,7 @@ def draw_contact(rng: np.random.Generator, n: int, survey: Survey, exposures: Ex
 
 
 def draw_detached(rng: np.random.Generator, n: int, survey: Survey, exposures: Exposures, window: Window) -> Curves:
-    """Detached binaries (Algol): eclipses of 0.2 to 2 mag in 0.6 to 20 days, quiet between them."""
+    """Detached binaries (Algol): eclipses of 0.2 to 2 mag in 0.6 to 20 days (Mowlavi et al. 2017), quiet between."""
     mean = _mean_magnitudes(rng, n, survey, 0.25, -0.5, 13.0)
     period = rng.lognormal(np.log(2.5), 0.8, (n, 1)).clip(0.6, 30.0)
     depth = rng.exponential(0.5, (n, 1)).clip(0.15, 2.5)

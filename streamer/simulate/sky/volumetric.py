@@ -54,7 +54,11 @@ class Explosions:
     def _volume(self, survey: Survey) -> tuple[FloatArray, FloatArray]:
         """A grid of redshifts out to where the brightest fade, and the share of events nearer than each."""
         brightest = self.absolute_mag - 2.5 * self.scatter_mag
-        far = float(cosmology.redshift_at(np.array(survey.peak_mag + _MARGIN_MAG - brightest)).clip(0.01, 4.5))
+        reach = np.linspace(0.01, 4.5, 900)
+        seen = (
+            brightest + cosmology.distance_modulus(reach) - 2.5 * np.log10(1.0 + reach) < survey.peak_mag + _MARGIN_MAG
+        )
+        far = float(reach[max(int(np.count_nonzero(seen)), 1) - 1]) + 0.005
         grid = np.linspace(1e-4, far, 400)
         events = np.cumsum(self._events_per_deg2_yr(grid))
         return grid, events / events[-1]

@@ -20,12 +20,48 @@ def test_bazin_peaks_at_zero_days_with_one() -> None:
     assert np.diff(np.log(late)) == pytest.approx(-0.1 / 23.0, rel=1e-3)
 
 
-def test_plateau_is_dark_before_explosion_and_falls_after_its_end() -> None:
-    curve = lc.plateau(DAYS, _one(2.0), _one(90.0), _one(-0.002), _one(9.0))[0]
+def test_plateau_is_dark_before_explosion_declines_slowly_and_then_drops_to_cobalts_tail() -> None:
+    curve = lc.plateau(DAYS, _one(2.0), _one(90.0), _one(0.01), _one(5.0), _one(1.5))[0]
     assert np.all(curve[DAYS[0] < 0.0] == 0.0)
-    on_plateau = curve[(DAYS[0] > 40.0) & (DAYS[0] < 95.0)]
-    assert np.all((on_plateau > 0.75) & (on_plateau < 1.0))
-    assert curve[-1] < 1e-3
+    magnitude = -2.5 * np.log10(np.interp([30.0, 60.0, 90.0, 150.0, 250.0], DAYS[0], curve))
+    assert magnitude[1] - magnitude[0] == pytest.approx(0.3, abs=0.02)
+    assert magnitude[2] - magnitude[0] == pytest.approx(0.6 + 0.75, abs=0.02)
+    assert magnitude[3] - magnitude[0] == pytest.approx(0.6 + 1.5 + 0.0098 * 60.0, abs=0.02)
+    assert magnitude[4] - magnitude[3] == pytest.approx(0.98, abs=0.01)
+
+
+def test_metal_lines_take_the_ultraviolet_and_leave_the_red() -> None:
+    left = lc.blanketing(np.array([3_000.0, 3_900.0, 6_000.0]), 0.8)
+    assert left == pytest.approx([0.2, 0.6, 1.0], abs=0.01)
+
+
+def test_dust_follows_cardelli_in_the_optical() -> None:
+    # A / E(B-V) of Cardelli, Clayton & Mathis 1989, equations 2 and 3, worked out by hand for R_V = 3.1.
+    known = {4_300.0: 4.22, 4_900.0: 3.57, 5_500.0: 3.10, 6_400.0: 2.61, 7_600.0: 2.04, 9_100.0: 1.46}
+    assert lc.reddening_law(np.array(list(known))) == pytest.approx(list(known.values()), abs=0.2)
+
+
+def test_a_contact_binary_has_two_minima_an_orbit_the_second_shallower() -> None:
+    phase = np.linspace(0.0, 1.0, 401)
+    magnitude = lc.contact_binary(phase, np.array(0.6), np.array(0.2))
+    assert magnitude[[0, 100, 200, 300]] == pytest.approx([0.6, 0.0, 0.48, 0.0], abs=1e-9)
+
+
+def test_a_detached_binary_is_quiet_between_its_eclipses() -> None:
+    magnitude = lc.detached_binary(np.array([0.0, 0.25, 0.5, 0.75, 0.99]), np.array(1.2), np.array(0.3), np.array(0.02))
+    assert magnitude[:4] == pytest.approx([1.2, 0.0, 0.3, 0.0], abs=1e-6)
+    assert magnitude[4] == pytest.approx(1.2 * np.exp(-0.125))
+
+
+def test_a_flare_rises_fast_and_is_one_half_wide_at_half_its_peak() -> None:
+    t = np.linspace(-1.5, 8.0, 9501)
+    curve = lc.flare(t)
+    assert curve.max() == pytest.approx(1.0, abs=0.01)
+    assert np.all(curve[t < -1.0] == 0.0)
+    assert np.all(curve >= 0.0)
+    above = t[curve > 0.5]
+    assert above[-1] - above[0] == pytest.approx(1.0, abs=0.1)
+    assert curve[-1] == pytest.approx(0.303 * np.exp(-0.2783 * 8.0), rel=1e-3)
 
 
 def test_magnetar_agrees_with_the_integral() -> None:
