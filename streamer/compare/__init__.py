@@ -1,0 +1,1 @@
+"""Simulated packets beside real ones: what tells them apart, in figures and pictures."""
