@@ -13,7 +13,7 @@ from schemas.surveys.columns import flux_from_magnitude
 from streamer.simulate.observing import heavens
 from streamer.simulate.observing.surveys import Survey
 
-_G, _R = BANDS.index("g"), BANDS.index("r")
+_G, _R, _I = BANDS.index("g"), BANDS.index("r"), BANDS.index("i")
 
 FIRST_MJD = 61_100.0
 """Simulated nights begin here or, by seed, up to `START_SPREAD_DAYS` later (so that two seeds seldom share a visit)."""
@@ -26,7 +26,7 @@ NIGHT_SLOTS = 720
 PAIR_SLOTS = 45
 """A night's second visit to a field comes so many slots after its first: half an hour, as both surveys have it."""
 
-ZTF_DEPTH_MAG = {"g": 20.8, "r": 20.6}
+ZTF_DEPTH_MAG = {"g": 20.8, "r": 20.6, "i": 19.9}
 """5-sigma depth at the zenith of a clear moonless night in 2.0 arcsec seeing (Bellm et al. 2019, table 1)."""
 
 LSST_DEPTH_MAG = (23.9, 25.0, 24.7, 24.0, 23.3, 22.1)
@@ -53,6 +53,12 @@ _TAI_MINUS_UTC_D = 37.0 / 86_400.0
 
 _SPELLS_PER_NIGHT, _SPELL_NIGHTS = 0.12, 2.3
 """How often bad weather comes and how long it stays on average: it takes a quarter of the nights."""
+
+_VISIT_KEPT = 0.9
+"""Share of earlier visits that gave an image."""
+
+_SEEN_IN_I = 0.2
+"""Share of ZTF's fields that have visits in i among their histories."""
 
 _WEATHER_BEFORE_DAYS = 500
 """Histories begin so long before a seed's first night at most."""
@@ -139,18 +145,16 @@ def draw_exposures(
     good, cloud = weather(survey, seed, evenings)
     # What is sent begins on a good night: who asks for a night wants to see one.
     up = (good & _is_up(evenings, ra_deg, dec_deg)) | (evenings == pointing.first_night)
-    # Fields are not seen equally often: surveys fill gaps, and keep some fields for denser looks.
-    interval = float(np.clip(rng.lognormal(np.log(2.6), 0.45), 1.0, 6.0))
-    seen = evenings[up & _due(rng, evenings, interval, pointing.first_night)]
-    bands = _bands(rng, survey, seen)
-    slots = np.column_stack([pointing.slot + 0.0 * seen, pointing.slot + PAIR_SLOTS + 0.0 * seen])
-    earlier = seen < pointing.first_night
-    # In the past a field had another place in the night.
+    evening = _visited(rng, survey, evenings[up], pointing.first_night)
+    earlier = evening < pointing.first_night
+    slots = np.repeat(np.array([[pointing.slot, pointing.slot + PAIR_SLOTS]], dtype=np.float64), len(evening), axis=0)
+    # In the past a field had another place in the night, and now and then lost one of its two visits.
     slots[earlier] += rng.uniform(-0.25, 0.25, (int(earlier.sum()), 1)) * NIGHT_SLOTS
+    kept = (~earlier[:, None] | (rng.random(slots.shape) < _VISIT_KEPT)).ravel()
     midnight = survey.midnight_utc_d + _TAI_MINUS_UTC_D
-    mjd = (seen[:, None] + midnight + (slots - NIGHT_SLOTS / 2) * survey.slot_s / 86_400.0).ravel()
-    band = bands.ravel()
-    night = np.repeat(seen, 2).astype(np.int64)
+    mjd = (evening[:, None] + midnight + (slots - NIGHT_SLOTS / 2) * survey.slot_s / 86_400.0).ravel()[kept]
+    band = _bands(rng, survey, evening, earlier).ravel()[kept]
+    night = np.repeat(evening, 2)[kept]
     order = np.argsort(mjd, kind="stable")
     mjd, band, night = mjd[order], band[order], night[order]
     return _conditions(rng, survey, mjd, band, night, cloud[night - begin], ra_deg, dec_deg, pointing)
@@ -191,23 +195,33 @@ def _is_up(evenings: IntArray, ra_deg: float, dec_deg: float) -> npt.NDArray[np.
     return up
 
 
-def _due(rng: np.random.Generator, evenings: IntArray, interval: float, first_night: int) -> npt.NDArray[np.bool_]:
-    """(N,) evenings on which the field is due, `interval` days apart on average; the first that is sent always is."""
-    steps = np.maximum(np.rint(rng.gamma(4.0, interval / 4.0, 2 * len(evenings))), 1.0).astype(np.int64)
-    after = first_night + np.concatenate([[0], np.cumsum(steps)])
-    before = first_night - np.cumsum(steps[::-1])
-    return np.isin(evenings, np.concatenate([before, after]))
+def _visited(rng: np.random.Generator, survey: Survey, evenings: IntArray, first_night: int) -> IntArray:
+    """(N,) evenings of a field's pairs of visits, among those that it can be seen on; the first that is sent is one.
+
+    Fields are not seen equally often: surveys fill gaps, and one field in ten of ZTF is seen several times a night.
+    """
+    interval = float(np.clip(rng.lognormal(np.log(2.2), 0.5), 1.0, 6.0))
+    steps = np.maximum(np.rint(rng.gamma(4.0, interval / 4.0, 2 * int(np.ptp(evenings)) + 2)), 1.0).astype(np.int64)
+    due = first_night + np.concatenate([-np.cumsum(steps[::-1]), [0], np.cumsum(steps)])
+    seen = evenings[np.isin(evenings, due)]
+    most = int(rng.choice([1, 3, 5], p=[0.9, 0.07, 0.03])) if survey.name == "ztf" else 1
+    pairs = np.where(seen < first_night, rng.integers(1, most + 1, len(seen)), 1)
+    visited: IntArray = np.repeat(seen, pairs).astype(np.int64)
+    return visited
 
 
-def _bands(rng: np.random.Generator, survey: Survey, evenings: IntArray) -> ByteArray:
+def _bands(rng: np.random.Generator, survey: Survey, evenings: IntArray, earlier: npt.NDArray[np.bool_]) -> ByteArray:
     """(N, 2) bands of each evening's two visits."""
+    n = len(evenings)
     if survey.name == "ztf":
         # ZTF's public survey: g and r of the sky every two to three nights (Bellm et al. 2019, PASP 131, 068003).
-        pairs = np.broadcast_to(np.array([_G, _R], dtype=np.uint8), (len(evenings), 2)).copy()
-        swap = rng.random(len(evenings)) < 0.5
+        pairs = np.broadcast_to(np.array([_G, _R], dtype=np.uint8), (n, 2)).copy()
+        if rng.random() < _SEEN_IN_I:
+            pairs[earlier & (rng.random(n) < 0.4), 0] = _I
+        swap = rng.random(n) < 0.5
         pairs[swap] = pairs[swap][:, ::-1]
         return pairs
-    pairs = np.array(_LSST_PAIRS, dtype=np.uint8)[rng.integers(len(_LSST_PAIRS), size=len(evenings))]
+    pairs = np.array(_LSST_PAIRS, dtype=np.uint8)[rng.integers(len(_LSST_PAIRS), size=n)]
     # Five filters are in the wheel: no u when the Moon is bright.
     bright = heavens.moon_illumination(evenings.astype(np.float64) + 0.3) > 0.4
     pairs[bright & (pairs[:, 0] == 0)] = (3, 4)
