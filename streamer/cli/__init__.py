@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from streamer.cli import archives, bench, service
+from streamer.cli import archives, bench, service, truth
 from streamer.errors import UserError
 
 __all__ = ["app", "main"]
@@ -20,6 +20,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(archives.archives)
+app.add_typer(truth.truth)
 app.add_typer(service.topics, name="topics", rich_help_panel=service.PANEL)
 app.add_typer(service.service)
 app.add_typer(service.sink, name="sink", rich_help_panel=service.PANEL)

@@ -1,0 +1,1 @@
+"""Scores of any broker beside the truth of a simulated night."""
