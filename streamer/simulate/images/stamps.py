@@ -5,25 +5,32 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from schemas.light_curve import Float32Array, FloatArray, IntArray
 from schemas.surveys.columns import flux_from_magnitude
+from streamer.simulate.images import masks, noise
+from streamer.simulate.images.psf import Psf, Sources, draw, join_sources, misfit, science_psf, template_psf
+from streamer.simulate.images.scenery import Frame, axes, surroundings
+from streamer.simulate.images.transients import misplaced_stars, shapes
 from streamer.simulate.scene import Field
-from streamer.simulate.sky.objects import BAD_SUBTRACTION, COSMIC_RAY
 
 STAMP_PIXELS = {"ztf": 63, "lsst": 30}
 """Side of the stamps: 1.01 and 0.2 arcsec a pixel."""
 
 TEMPLATE_SKY_RATIO = 0.25
-"""Noise of the reference image over that of one exposure."""
+"""Noise of the reference image over that of one good exposure: it is a stack of 15 or more."""
 
-_DISC_WEIGHT = np.array([0.00797563, 0.0982565, 0.43796452, 0.45580335])
-_DISC_SIGMA = np.array([0.11808665, 0.32970817, 0.69881985, 1.31632094])
-"""An exponential disc of half-light radius 1 as four round Gaussians, weights and widths; our own least-squares fit, in
-the manner of Hogg & Lang 2013 (PASP 125, 719). Convolving with a Gaussian seeing only adds the variances."""
+_TEMPLATE_FRAMES = 15.0
 
-_TRAIL_POINTS = 7
+_TEMPLATE_KEY = 15
+"""Of the field's random streams."""
+
+_STAR_MISFIT_PX, _STAR_MISFIT = 0.02, 0.004
+"""How single stars miss their place and brightness in the reference image, 1 sigma: motions, colours, flat fields;
+fitted to the residuals under bright stars."""
+
+_UNSEEN = 0.3
+"""Sources of the crowd of less flux than so many template sky noises a pixel are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +40,23 @@ class Stamps:
     science: Float32Array
     template: Float32Array
     difference: Float32Array
-    science_sky: FloatArray
-    """(n,) level under the science stamp; the difference has none."""
-    noise: FloatArray
-    """(n,) 1 sigma of a science pixel's sky."""
+    """ZTF's is template less science where the source has faded, so that what was found is always bright."""
+    science_variance: Float32Array
+    template_variance: Float32Array
+    difference_variance: Float32Array
+    science_psf: Psf
+    """Of the science and the difference stamps."""
+    template_psf: Psf
+    centre_px: FloatArray
+    """(n, 2) where the source lies from pixel side // 2, x and y."""
+    window: IntArray
+    """(n, 4) what lies on the chip: first and last-but-one row, first and last-but-one column."""
 
-
-def seeing_sigma_px(field: Field, exposure: IntArray) -> FloatArray:
-    """(n,) width of the point-spread function, a round Gaussian [pixels]."""
-    sigma: FloatArray = field.exposures.seeing_arcsec[exposure] / 2.3548 / field.survey.pixel_arcsec
-    return sigma
+    def triplet(self, i: int) -> tuple[Float32Array, Float32Array, Float32Array]:
+        """Science, template and difference of one alert, cropped at the chip's edge."""
+        bottom, top, left, right = self.window[i]
+        rows, columns = slice(bottom, top), slice(left, right)
+        return self.science[i, rows, columns], self.template[i, rows, columns], self.difference[i, rows, columns]
 
 
 def draw_stamps(
@@ -50,130 +64,166 @@ def draw_stamps(
     field: Field,
     k: IntArray,
     exposure: IntArray,
-    centre_px: FloatArray,
+    position_px: FloatArray,
     njy_per_unit: FloatArray,
     sky_level: FloatArray,
 ) -> Stamps:
     """Stamps of objects `k` at exposures `exposure` (both (n,)).
 
-    `centre_px` (n, 2) is where the source lies from the stamp's central pixel, along x and y; `njy_per_unit` (n,) the
-    stamps' unit; `sky_level` (n,) in that unit. East is to the left and north up.
+    `position_px` (n, 2) is where the alert says the source is on its chip, x and y; `njy_per_unit` (n,) the stamps'
+    unit; `sky_level` (n,) in that unit. The flux that optimal photometry finds in the difference is the catalogue's.
     """
     side = STAMP_PIXELS[field.survey.name]
-    o = field.objects
-    band = field.exposures.band[exposure]
-    sigma = seeing_sigma_px(field, exposure)
+    return _Drawing(rng, field, k, exposure, position_px, njy_per_unit, side).stamps(sky_level)
+
+
+def centre_px(survey: str, position_px: FloatArray) -> FloatArray:
+    """(n, 2) where a source at chip positions (n, 2) lies from its stamp's pixel side // 2.
+
+    ZTF cuts about the nearest pixel; Rubin's even stamps have the source between the two in the middle.
+    """
+    offset: FloatArray = position_px - (np.rint(position_px) if survey == "ztf" else np.floor(position_px) + 1.0)
+    return offset
+
+
+def white_noise(field: Field, psf: Psf, k: IntArray, exposure: IntArray, njy_per_unit: FloatArray) -> FloatArray:
+    """(n,) 1 sigma of a science pixel's sky: optimal photometry with it is as deep as the exposure's limit says, but
+    for the survey's `stamp_noise`.
+    """
     limit = flux_from_magnitude(field.limit_mag()[k, exposure])
-    # Optimal PSF photometry on white noise s: error = s * sqrt(4 pi) * sigma (e.g. King 1983, PASP 95, 163).
-    noise = field.survey.stamp_noise * limit / 5.0 / (np.sqrt(4.0 * np.pi) * sigma) / njy_per_unit
-    still = (_points(side, centre_px, sigma) * _column(o.counterpart_njy[k, band] / njy_per_unit)).astype(np.float32)
-    still += _galaxies(side, centre_px, sigma, field, k, band, njy_per_unit)
-    flux = field.flux_njy[k, exposure] / njy_per_unit
-    difference = _sources(side, centre_px, sigma, field, k, flux)
-    shape = (len(k), side, side)
-    shot = np.sqrt(np.maximum(still + difference, 0.0) * _column(field.survey.njy_per_electron / njy_per_unit) + 1e-12)
-    science_noise = rng.standard_normal(shape, dtype=np.float32)
-    science_noise *= np.hypot(_column(noise), shot)
-    template_noise = rng.standard_normal(shape, dtype=np.float32)
-    template_noise *= _column(noise * TEMPLATE_SKY_RATIO)
-    template = still + template_noise
-    science = still + difference + science_noise
-    _artefacts(rng, science, o.artefact[k], flux, centre_px, sigma)
-    difference = science - template
-    science += _column(sky_level)
-    template += _column(sky_level * 0.98)
-    return Stamps(science, template, difference, sky_level, noise)
+    sigma: FloatArray = field.survey.stamp_noise * limit / 5.0 / np.sqrt(psf.noise_area_px()) / njy_per_unit
+    return sigma
+
+
+class _Drawing:
+    """One call's stamps."""
+
+    def __init__(
+        self,
+        rng: np.random.Generator,
+        field: Field,
+        k: IntArray,
+        exposure: IntArray,
+        position_px: FloatArray,
+        njy_per_unit: FloatArray,
+        side: int,
+    ) -> None:
+        self._rng, self._field, self._k, self._exposure, self._side = rng, field, k, exposure, side
+        self._position_px, self._unit = position_px, njy_per_unit
+        self._band = field.exposures.band[exposure]
+        centre = centre_px(field.survey.name, position_px)
+        self._frame = Frame(centre, axes(field, exposure), field.survey.pixel_arcsec, njy_per_unit)
+        self._psf, self._template_psf = science_psf(field, exposure), template_psf(field, self._band)
+        self._flux = field.flux_njy[k, exposure] / njy_per_unit
+        self._sky_noise = white_noise(field, self._psf, k, exposure, njy_per_unit)
+        self._template_noise = self._sky_of_template()
+
+    def _sky_of_template(self) -> FloatArray:
+        """(n,) 1 sigma of the template's sky: of the field's good exposures in the band, stacked."""
+        field, good = self._field, np.empty(6)
+        for band in range(len(good)):
+            limits = field.exposures.limit_mag[field.exposures.band == band]
+            good[band] = np.quantile(limits, 0.85) if len(limits) else np.nan
+        depth = field.generator(_TEMPLATE_KEY).lognormal(0.0, 0.2, len(good))
+        deeper = good[self._band] - field.exposures.limit_mag[self._exposure]
+        ratio: FloatArray = TEMPLATE_SKY_RATIO * depth[self._band] * 10.0 ** (-0.4 * deeper)
+        return np.minimum(ratio, 1.0) * self._sky_noise
+
+    def stamps(self, sky_level: FloatArray) -> Stamps:
+        """All of them."""
+        rng, field, n, side = self._rng, self._field, len(self._k), self._side
+        ztf = field.survey.name == "ztf"
+        still, moved = self._still()
+        point = draw(self._psf, self._point(np.ones(n)), side)
+        shape = shapes(rng, field, self._k, self._exposure, self._frame, self._psf, side)
+        # Trails and artefacts are as bright as photometry with the point-spread function finds them.
+        seen = noise.psf_flux(shape, point, np.ones_like(point))
+        source = shape * _column(self._flux / np.maximum(seen, 0.05))
+        _, width = misfit(field, self._exposure)
+        template = draw(self._template_psf, still, side)
+        matched = draw(self._psf.scaled(width), still, side)
+        science = draw(self._psf, moved, side) + source
+        electrons = _column(field.survey.njy_per_electron / self._unit)
+        science_variance: Float32Array = np.square(_column(self._sky_noise)) + np.maximum(science, 0.0) * electrons
+        template_variance: Float32Array = (
+            _column(self._template_noise) ** 2 + np.maximum(template, 0.0) * electrons / _TEMPLATE_FRAMES
+        )
+        science += (noise.readout if ztf else noise.white)(rng, science.shape) * np.sqrt(science_variance)
+        grain = noise.resampled(rng, template.shape) * np.sqrt(template_variance)
+        template += grain
+        difference = science - matched - grain
+        # The catalogue's flux was measured on these very pixels.
+        difference_variance: Float32Array = science_variance + template_variance
+        error = _column(noise.psf_flux(difference, point, difference_variance) - self._flux) * point
+        science -= error
+        difference -= error
+        sky = _column(sky_level)
+        science += sky
+        template += sky + _column(rng.normal(0.0, 0.06, n) * self._sky_noise)
+        difference += _column(rng.normal(0.0, 0.05, n) * self._sky_noise)
+        whole = np.broadcast_to(np.array([0, side, 0, side]), (n, 4))
+        stamps = Stamps(
+            science,
+            template,
+            difference,
+            science_variance,
+            template_variance,
+            difference_variance,
+            self._psf,
+            self._template_psf,
+            self._frame.centre_px,
+            whole,
+        )
+        return self._as_ztf(stamps, moved) if ztf else stamps
+
+    def _point(self, flux: FloatArray) -> Sources:
+        centre = self._frame.centre_px
+        return Sources(np.arange(len(flux)), centre[:, 0], centre[:, 1], flux, np.zeros(len(flux)))
+
+    def _still(self) -> tuple[Sources, Sources]:
+        """What stands still: as the reference image has it, and as it comes to lie in the exposure."""
+        rng, field = self._rng, self._field
+        o = field.objects
+        star = o.counterpart_njy[self._k, self._band] / self._unit
+        place, moved = misplaced_stars(rng, field, self._k, star, self._flux, self._psf)
+        faintest = _UNSEEN * self._template_noise
+        around = surroundings(field, self._k, self._band, self._frame, self._side, faintest)
+        n = len(self._k)
+        own = self._point(star).changed(place, np.ones(n))
+        still = join_sources([own, around])
+        shift, _ = misfit(field, self._exposure)
+        each = shift[still.row]
+        # A galaxy's Gaussians move together: single ones only as points.
+        point = (still.width_px == 0.0)[:, None]
+        each = each + np.where(point, rng.normal(0.0, _STAR_MISFIT_PX, each.shape), 0.0)
+        each[:n] += moved
+        factor = np.where(point[:, 0], 1.0 + rng.normal(0.0, _STAR_MISFIT, len(each)), 1.0)
+        return still, still.changed(each, factor)
+
+    def _as_ztf(self, stamps: Stamps, sources: Sources) -> Stamps:
+        """Masks pixels, turns the differences of what has faded, and says what lies on the chip."""
+        field, side = self._field, self._side
+        peak = (self._psf.weight / (2.0 * np.pi * self._psf.sigma_px**2)).sum(axis=1)
+        mask = masks.masked(self._rng, field, self._exposure, self._position_px, sources, peak, side)
+        stamps.difference[self._flux < 0.0] *= -1.0
+        for image in (stamps.science, stamps.template, stamps.difference):
+            image[mask] = np.nan
+        stamps.template[mask & masks.blank_templates(field, self._exposure)[:, None, None]] = masks.BLANK
+        window = masks.window(self._position_px, field.survey.cell_px, side)
+        return Stamps(
+            stamps.science,
+            stamps.template,
+            stamps.difference,
+            stamps.science_variance,
+            stamps.template_variance,
+            stamps.difference_variance,
+            stamps.science_psf,
+            stamps.template_psf,
+            stamps.centre_px,
+            window,
+        )
 
 
 def _column(values: FloatArray) -> Float32Array:
     column: Float32Array = np.asarray(values, dtype=np.float32)[:, None, None]
     return column
-
-
-def _profile(side: int, centre: FloatArray, sigma: FloatArray) -> Float32Array:
-    """(n, side) a Gaussian of unit sum along one axis."""
-    pixels = np.arange(side) - side // 2
-    arm = np.exp(-0.5 * ((pixels[None, :] - centre[:, None]) / sigma[:, None]) ** 2)
-    arm /= np.sqrt(2.0 * np.pi) * sigma[:, None]
-    return arm.astype(np.float32)
-
-
-def _points(side: int, centre_px: FloatArray, sigma: FloatArray) -> Float32Array:
-    """(n, side, side) round Gaussians of unit flux: an outer product of two arms."""
-    across = _profile(side, centre_px[:, 0], sigma)
-    up = _profile(side, centre_px[:, 1], sigma)
-    image: Float32Array = up[:, :, None] * across[:, None, :]
-    return image
-
-
-def _galaxies(
-    side: int,
-    centre_px: FloatArray,
-    sigma: FloatArray,
-    field: Field,
-    k: IntArray,
-    band: npt.NDArray[np.uint8],
-    njy_per_unit: FloatArray,
-) -> Float32Array:
-    o = field.objects
-    image = np.zeros((len(k), side, side), dtype=np.float32)
-    hosted = np.flatnonzero(o.host_radius_arcsec[k] > 0.0)
-    if not len(hosted):
-        return image
-    scale = field.survey.pixel_arcsec
-    offset = o.host_offset_arcsec[k[hosted]] * np.array([-1.0, 1.0]) / scale
-    radius = o.host_radius_arcsec[k[hosted]] / scale
-    flux = o.host_njy[k, band][hosted] / njy_per_unit[hosted]
-    total = np.zeros((len(hosted), side, side), dtype=np.float32)
-    for weight, width in zip(_DISC_WEIGHT, _DISC_SIGMA, strict=True):
-        blurred = np.sqrt((width * radius) ** 2 + sigma[hosted] ** 2)
-        total += _points(side, centre_px[hosted] + offset, blurred) * _column(flux * weight)
-    image[hosted] = total
-    return image
-
-
-def _sources(
-    side: int, centre_px: FloatArray, sigma: FloatArray, field: Field, k: IntArray, flux: FloatArray
-) -> Float32Array:
-    """What is in the science image and not in the template: points, and trails of what moves during the exposure."""
-    o = field.objects
-    real = o.artefact[k] == 0
-    image = _points(side, centre_px, sigma) * _column(np.where(real, flux, 0.0))
-    moving = np.flatnonzero(np.any(o.motion_arcsec_per_day[k] != 0.0, axis=1))
-    if len(moving):
-        during = o.motion_arcsec_per_day[k[moving]] * field.survey.exposure_s / 86_400.0
-        step = during * np.array([-1.0, 1.0]) / field.survey.pixel_arcsec
-        trail = np.zeros((len(moving), side, side), dtype=np.float32)
-        for part in np.linspace(-0.5, 0.5, _TRAIL_POINTS):
-            trail += _points(side, centre_px[moving] + part * step, sigma[moving])
-        image[moving] = trail * _column(flux[moving] / _TRAIL_POINTS)
-    return image
-
-
-def _artefacts(
-    rng: np.random.Generator,
-    science: Float32Array,
-    artefact: IntArray,
-    flux: FloatArray,
-    centre_px: FloatArray,
-    sigma: FloatArray,
-) -> None:
-    """Adds what is no source to the science stamps, with the alert's flux within an aperture about the centre."""
-    side = science.shape[1]
-    middle = side // 2
-    for i in np.flatnonzero(artefact):
-        if artefact[i] == BAD_SUBTRACTION:
-            shift = rng.uniform(0.6, 1.2) * sigma[i]
-            centres = centre_px[[i, i]] + np.array([[-shift, 0.0], [shift, 0.0]])
-            lobes = _points(side, centres, sigma[[i, i]])
-            science[i] += np.float32(flux[i]) * (3.0 * lobes[0] - 2.0 * lobes[1])
-        elif artefact[i] == COSMIC_RAY:
-            length = int(rng.integers(2, 6))
-            angle = rng.uniform(0.0, np.pi)
-            along = np.arange(length) - (length - 1) / 2.0
-            rows = np.clip(np.rint(middle + along * np.sin(angle)).astype(int), 0, side - 1)
-            columns = np.clip(np.rint(middle + along * np.cos(angle)).astype(int), 0, side - 1)
-            np.add.at(science[i], (rows, columns), np.float32(flux[i] / length))
-        else:
-            reach = min(middle, 12)
-            science[i, middle - reach : middle + reach + 1, middle] += np.float32(flux[i] / 5.0)

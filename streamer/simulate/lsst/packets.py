@@ -10,7 +10,8 @@ import numpy as np
 from schemas.light_curve import FloatArray, IntArray
 from schemas.surveys.tables import lsst_schema_id
 from streamer.simulate.images import fits as fits_stamps
-from streamer.simulate.images.stamps import STAMP_PIXELS, TEMPLATE_SKY_RATIO, Stamps, draw_stamps, seeing_sigma_px
+from streamer.simulate.images.psf import Psf, psf_images
+from streamer.simulate.images.stamps import STAMP_PIXELS, Stamps, draw_stamps
 from streamer.simulate.lsst.object import Measurement, asteroid_records, measurement, object_record
 from streamer.simulate.lsst.source import VERSION, Sources
 from streamer.simulate.packet import SimulatedPacket
@@ -56,7 +57,7 @@ class LsstPackets:
         self._measured: dict[int, list[Measurement]] = {}
         self._rows: dict[int, list[tuple[float, bytes]]] = {}
         self._forced_rows: dict[tuple[int, int], bytes] = {}
-        self._psf_bytes: dict[int, bytes] = {}
+        self._psf_bytes: dict[tuple[int, bool], bytes] = {}
         self._moving = np.any(field.objects.motion_arcsec_per_day != 0.0, axis=1)
 
     def packets(self) -> Iterator[SimulatedPacket]:
@@ -67,19 +68,19 @@ class LsstPackets:
             k, exposure = all_k[rows], all_exposure[rows]
             rng = field.generator(3, number)
             records = self._sources.records(rng, k, exposure)
-            centre = rng.uniform(-0.5, 0.5, (len(k), 2))
-            stamps = self._stamps(rng, k, exposure, centre) if exposure[-1] >= field.exposures.emitted_from else None
+            position = np.array([(record["x"], record["y"]) for record in records])
+            stamps = self._stamps(rng, k, exposure, position) if exposure[-1] >= field.exposures.emitted_from else None
             for i, record in enumerate(records):
                 body = self._source.encode(record)
                 self._measured.setdefault(int(k[i]), []).append(measurement(record))
                 if stamps is not None and exposure[i] >= field.exposures.emitted_from:
-                    images = self._images(int(exposure[i]), record, stamps, i, centre[i])
+                    images = self._images(int(exposure[i]), record, stamps, i)
                     yield self._packet(int(k[i]), int(exposure[i]), record, body, images)
                 self._rows.setdefault(int(k[i]), []).append((record["midpointMjdTai"], body))
 
-    def _stamps(self, rng: np.random.Generator, k: IntArray, exposure: IntArray, centre: FloatArray) -> Stamps:
+    def _stamps(self, rng: np.random.Generator, k: IntArray, exposure: IntArray, position: FloatArray) -> Stamps:
         n = len(k)
-        return draw_stamps(rng, self._field, k, exposure, centre, np.ones(n), np.zeros(n))
+        return draw_stamps(rng, self._field, k, exposure, position, np.ones(n), np.zeros(n))
 
     def _packet(
         self, k: int, exposure: int, record: dict[str, Any], source: bytes, images: list[bytes]
@@ -120,18 +121,18 @@ class LsstPackets:
             rows.append(row)
         return rows
 
-    def _images(self, exposure: int, record: dict[str, Any], stamps: Stamps, i: int, centre: FloatArray) -> list[bytes]:
+    def _images(self, exposure: int, record: dict[str, Any], stamps: Stamps, i: int) -> list[bytes]:
         """Difference, science and template, in the packet's order, each with its variance plane and PSF."""
-        header = _primary_header(record, centre)
-        psf = self._psf(exposure)
-        variance = float(stamps.noise[i]) ** 2
-        shot = np.maximum(stamps.science[i] - stamps.science_sky[i], 0.0) * self._field.survey.njy_per_electron
-        own = variance + shot
-        coadded = np.full_like(own, variance * TEMPLATE_SKY_RATIO**2)
+        header = _primary_header(record, float(self._field.exposures.rotation_deg[exposure]))
+        science = self._psf(exposure, stamps.science_psf, i, template=False)
         planes = (
-            (stamps.difference[i], own + coadded),
-            (stamps.science[i], own),
-            (stamps.template[i], coadded),
+            (stamps.difference[i], stamps.difference_variance[i], science),
+            (stamps.science[i], stamps.science_variance[i], science),
+            (
+                stamps.template[i],
+                stamps.template_variance[i],
+                self._psf(exposure, stamps.template_psf, i, template=True),
+            ),
         )
         return [
             b"".join(
@@ -139,42 +140,46 @@ class LsstPackets:
                     header,
                     fits_stamps.data(pixels.astype(">f4").tobytes()),
                     _VARIANCE_HEADER,
-                    fits_stamps.data(noise.astype(">f4").tobytes()),
+                    fits_stamps.data(variance.astype(">f4").tobytes()),
                     psf,
                 )
             )
-            for pixels, noise in planes
+            for pixels, variance, psf in planes
         ]
 
-    def _psf(self, exposure: int) -> bytes:
-        """The third HDU, the same for all stamps of an exposure: the reference image is matched to it."""
-        known = self._psf_bytes.get(exposure)
+    def _psf(self, exposure: int, psf: Psf, i: int, template: bool) -> bytes:
+        """The third HDU: the exposure's own for science and difference, the reference image's for the template."""
+        known = self._psf_bytes.get((exposure, template))
         if known is None:
-            sigma = float(seeing_sigma_px(self._field, np.array([exposure]))[0])
-            arm = np.exp(-0.5 * ((np.arange(_PSF_PIXELS) - _PSF_PIXELS // 2) / sigma) ** 2)
-            image = np.outer(arm, arm) / arm.sum() ** 2
+            image = psf_images(psf.take(np.array([i])), _PSF_PIXELS)[0]
             known = _PSF_HEADER + fits_stamps.data(image.astype(">f8").tobytes())
-            self._psf_bytes[exposure] = known
+            self._psf_bytes[exposure, template] = known
         return known
 
 
-def _primary_header(record: dict[str, Any], centre: FloatArray) -> bytes:
-    """Cards of the first HDU: where the stamp was cut, and a tangent projection with north up and east left."""
+def _primary_header(record: dict[str, Any], rotation_deg: float) -> bytes:
+    """Cards of the first HDU: where the stamp was cut, and a tangent projection with +y at `rotation_deg` from north
+    through east.
+    """
     card = fits_stamps.card
-    scale = 0.2 / 3600.0
+    scale, angle = 0.2 / 3600.0, np.radians(rotation_deg)
+    x, y = float(record["x"]), float(record["y"])
+    left, bottom = int(x) - _MIDDLE, int(y) - _MIDDLE
     return fits_stamps.header(
         [
             *fits_stamps.image_cards(-32, _SIDE, _SIDE, False),
             card("EXTEND", True),
-            card("CUTMINX", int(record["x"]) - _MIDDLE),
-            card("CUTMINY", int(record["y"]) - _MIDDLE),
-            card("ROTPA", 0.0),
+            card("CUTMINX", left),
+            card("CUTMINY", bottom),
+            card("ROTPA", rotation_deg),
             card("BUNIT", "nJy"),
             card("WCSAXES", 2),
-            card("CRPIX1", _MIDDLE + 1.0 + float(centre[0])),
-            card("CRPIX2", _MIDDLE + 1.0 + float(centre[1])),
-            card("PC1_1", -scale),
-            card("PC2_2", scale),
+            card("CRPIX1", x - left),
+            card("CRPIX2", y - bottom),
+            card("PC1_1", -scale * float(np.cos(angle))),
+            card("PC1_2", scale * float(np.sin(angle))),
+            card("PC2_1", scale * float(np.sin(angle))),
+            card("PC2_2", scale * float(np.cos(angle))),
             card("CDELT1", 1.0),
             card("CDELT2", 1.0),
             card("CUNIT1", "deg"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from isal import isal_zlib
 from schemas.light_curve import FloatArray, IntArray
 from schemas.surveys.columns import flux_from_magnitude
 from streamer.simulate.images import fits as fits_stamps
-from streamer.simulate.images.stamps import STAMP_PIXELS, Stamps, draw_stamps
+from streamer.simulate.images.stamps import Stamps, draw_stamps
 from streamer.simulate.packet import SimulatedPacket
 from streamer.simulate.scene import Field, chunks
 from streamer.simulate.wire import PRESENT, ContainerFraming, RecordWriter, encode_array, encode_bytes, encode_long
@@ -25,9 +26,11 @@ _NIGHT_DAYS = 0.5
 _GZIP = 31
 """zlib's window bits for a gzip member of the largest window; its header holds no time, so a seed repeats."""
 
-_STAMP_HEADER = fits_stamps.header(
-    [*fits_stamps.image_cards(-32, STAMP_PIXELS["ztf"], STAMP_PIXELS["ztf"], False), fits_stamps.card("BUNIT", "DN")]
-)
+
+@lru_cache(maxsize=64)
+def _stamp_header(height: int, width: int) -> bytes:
+    """Of a stamp; those at a chip's edge are smaller."""
+    return fits_stamps.header([*fits_stamps.image_cards(-32, width, height, False), fits_stamps.card("BUNIT", "DN")])
 
 
 class ZtfPackets:
@@ -52,18 +55,18 @@ class ZtfPackets:
         for number, rows in enumerate(chunks(len(all_k), _CHUNK)):
             k, exposure = all_k[rows], all_exposure[rows]
             rng = field.generator(3, number)
-            centre = rng.uniform(-0.5, 0.5, (len(k), 2))
             records = self._candidates.records(rng, k, exposure)
-            stamps = self._stamps(rng, k, exposure, centre) if exposure[-1] >= field.exposures.emitted_from else None
+            position = np.array([(record["xpos"], record["ypos"]) for record in records])
+            stamps = self._stamps(rng, k, exposure, position) if exposure[-1] >= field.exposures.emitted_from else None
             for i, record in enumerate(records):
                 if stamps is not None and exposure[i] >= field.exposures.emitted_from:
                     yield self._packet(int(k[i]), int(exposure[i]), record, stamps, i)
                 self._remember(int(k[i]), int(exposure[i]), record)
 
-    def _stamps(self, rng: np.random.Generator, k: IntArray, exposure: IntArray, centre: FloatArray) -> Stamps:
+    def _stamps(self, rng: np.random.Generator, k: IntArray, exposure: IntArray, position: FloatArray) -> Stamps:
         zero_point = self._candidates.zero_point[exposure]
         njy_per_dn = flux_from_magnitude(zero_point)
-        return draw_stamps(rng, self._field, k, exposure, centre, njy_per_dn, self._candidates.sky_dn[exposure])
+        return draw_stamps(rng, self._field, k, exposure, position, njy_per_dn, self._candidates.sky_dn[exposure])
 
     def _packet(self, k: int, exposure: int, record: dict[str, Any], stamps: Stamps, i: int) -> SimulatedPacket:
         field, candidates = self._field, self._candidates
@@ -73,11 +76,9 @@ class ZtfPackets:
         history = self._history(k, exposure)
         forced = self._forced_history(k, exposure)
         name = f"candid{candid}_pid{record['pid']}_targ_"
-        images = (
-            (f"{name}sci.fits.gz", stamps.science[i]),
-            (f"candid{candid}_ref.fits.gz", stamps.template[i]),
-            (f"{name}scimref.fits.gz", stamps.difference[i]),
-        )
+        # What has faded is found in the reference image less the science image.
+        difference = "scimref" if record["isdiffpos"] == "t" else "refmsci"
+        names = (f"{name}sci.fits.gz", f"candid{candid}_ref.fits.gz", f"{name}{difference}.fits.gz")
         parts = [
             encode_bytes(VERSION.encode()),
             encode_bytes(b"ZTF (www.ztf.caltech.edu)"),
@@ -87,8 +88,8 @@ class ZtfPackets:
             PRESENT + encode_array(history) if history else b"\x00",
             PRESENT + encode_array(forced) if forced else b"\x00",
         ]
-        for file_name, pixels in images:
-            image = _STAMP_HEADER + fits_stamps.data(pixels.astype(">f4").tobytes())
+        for file_name, pixels in zip(names, stamps.triplet(i), strict=True):
+            image = _stamp_header(*pixels.shape) + fits_stamps.data(pixels.astype(">f4").tobytes())
             parts += [PRESENT, encode_bytes(file_name.encode()), encode_bytes(isal_zlib.compress(image, 1, _GZIP))]
         return field.packet(k, exposure, candid, object_id, self._framing.frame(b"".join(parts)))
 
