@@ -20,7 +20,6 @@ def thermal(
     exposures: Exposures,
     shape: FloatArray,
     temperature_k: FloatArray,
-    reference_k: FloatArray,
     absolute_mag: FloatArray,
     redshift: FloatArray,
     blanketing: float = 0.0,
@@ -28,12 +27,11 @@ def thermal(
 ) -> FloatArray:
     """Observed fluxes (n, E) [nJy] of what shines as a black body dimmed in the ultraviolet.
 
-    `shape` (n, E) is the brightness in rest-frame r; the peak has `absolute_mag` (n, 1) there at `reference_k`. Of a
-    distance modulus mu: f = (1 + z) 10^(-0.4 (M + mu)) B(l / (1 + z), T) / B(r, T0), Hogg et al. 2002,
-    arXiv:astro-ph/0210394, equation 8.
+    `shape` (n, E) is the brightness in rest-frame r over that of `absolute_mag` (n, 1). Of a distance modulus mu:
+    f = (1 + z) 10^(-0.4 (M + mu)) B(l / (1 + z), T) / B(r, T), Hogg et al. 2002, arXiv:astro-ph/0210394, equation 8.
     """
     rest_aa = exposures.wavelength_aa(survey.name)[None, :] / (1.0 + redshift)
-    colour = lc.black_body(rest_aa, temperature_k) / lc.black_body(np.array(R_AA), reference_k)
+    colour = lc.black_body(rest_aa, temperature_k) / lc.black_body(np.array(R_AA), temperature_k)
     colour = colour * lc.blanketing(rest_aa, blanketing)
     dust = 10.0 ** (-0.4 * host_reddening_mag * lc.reddening_law(rest_aa))
     peak = flux_from_magnitude(absolute_mag + cosmology.distance_modulus(redshift)) * (1.0 + redshift)
@@ -54,8 +52,8 @@ SN_IA = Explosions(2.5e-5, 1.5, -19.3, 0.15, 110.0)
 def draw_sn_ia(rng: np.random.Generator, n: int, survey: Survey, exposures: Exposures, window: Window) -> Curves:
     """Type Ia: Tripp's M = -19.3 - 0.14 x1 + 3.1 c with x1 and c as Scolnic & Kessler 2016 (ApJ 822, L35) have them.
 
-    The shape is Bazin's, stretched by 0.98 + 0.091 x1 (Guy et al. 2007, A&A 466, 11, equation 6); redward of 7,000
-    angstrom a second maximum follows the first by 26 days (Kasen 2006, ApJ 649, 939). It cools from 13,000 to 5,500 K.
+    The shape is Bazin's, stretched by 0.98 + 0.091 x1 (Guy et al. 2007, A&A 466, 11, equation 6); a second
+    maximum follows the first by 26 days in the red (Kasen 2006, ApJ 649, 939). It cools from 13,000 to 4,600 K.
     """
     x1 = _two_sided(rng, n, 0.97, 1.47, 0.22).clip(-3.0, 3.0)
     c = _two_sided(rng, n, -0.05, 0.04, 0.10).clip(-0.3, 0.5)
@@ -66,14 +64,11 @@ def draw_sn_ia(rng: np.random.Generator, n: int, survey: Survey, exposures: Expo
     days = (exposures.mjd_tai - epoch) / (1.0 + z)
     stretch = 0.98 + 0.091 * x1
     phase = days / stretch
-    temperature = 5_500.0 + 7_500.0 / (1.0 + np.exp((phase - 6.0) / 6.5))
-    shape = lc.bazin(phase, np.full((n, 1), 3.4), np.full((n, 1), 21.0))
+    temperature = 4_600.0 + 8_500.0 / (1.0 + np.exp((phase - 6.0) / 6.0))
+    shape = lc.bazin(phase, np.full((n, 1), 3.25), np.full((n, 1), 18.0)) + lc.tail(phase, 0.17)
     rest_aa = exposures.wavelength_aa(survey.name)[None, :] / (1.0 + z)
-    second = 0.4 * np.exp(-0.5 * ((phase - 26.0) / 8.0) ** 2) * np.clip((rest_aa - 6_600.0) / 900.0, 0.0, 1.0)
-    late = 0.010 * np.exp(-np.maximum(phase - 40.0, 0.0) / 65.0) * (phase > 0.0)
-    flux = thermal(
-        survey, exposures, shape + second + late, temperature, np.full((n, 1), 10_800.0), magnitude, z, 0.8, c
-    )
+    second = 0.4 * np.exp(-0.5 * ((phase - 26.0) / 8.0) ** 2) * np.clip((rest_aa - 5_600.0) / 1_900.0, 0.0, 1.0)
+    flux = thermal(survey, exposures, shape + second, temperature, magnitude, z, 0.8, c)
     return _finish(flux, z, epoch, {"peak_abs_mag": magnitude, "stretch": stretch, "x1": x1, "colour": c})
 
 
@@ -88,18 +83,16 @@ def _two_sided(rng: np.random.Generator, n: int, centre: float, below: float, ab
 def _stripped(explosions: Explosions, rise_days: float, fall_days: float) -> Draw:
     def draw(rng: np.random.Generator, n: int, survey: Survey, exposures: Exposures, window: Window) -> Curves:
         """Type Ib, Ic or IIb: Bazin's shape with the rise and fall of Taddia et al. 2015 (A&A 574, A60), reddened in
-        its host by 0.2 mag on average (Drout et al. 2011, ApJ 741, 97), cooling from 9,000 to 4,800 K.
+        its host by 0.2 mag on average (Drout et al. 2011, ApJ 741, 97), cooling from 8,000 to 4,900 K.
         """
         magnitude, z = explosions.draw(rng, n, survey)
         epoch = window.epochs(rng, n, explosions.visible_days * (1.0 + z))
         days = (exposures.mjd_tai - epoch) / (1.0 + z)
         width = rng.lognormal(0.0, 0.22, (n, 1))
         dust = rng.exponential(0.2, (n, 1))
-        temperature = 4_800.0 + 4_700.0 / (1.0 + np.exp((days / width - 4.0) / 5.0))
-        shape = lc.bazin(days, rise_days * width, fall_days * width)
-        tail = 0.06 * np.exp(-np.maximum(days - 40.0, 0.0) / 55.0) * (days > 0.0)
-        reference = np.full((n, 1), 8_000.0)
-        flux = thermal(survey, exposures, shape + tail, temperature, reference, magnitude, z, 0.85, dust)
+        temperature = 4_900.0 + 3_200.0 / (1.0 + np.exp((days / width - 4.0) / 5.0))
+        shape = lc.bazin(days, rise_days * width, fall_days * width) + lc.tail(days, 0.11)
+        flux = thermal(survey, exposures, shape, temperature, magnitude, z, 0.85, dust)
         return _finish(flux, z, epoch, {"peak_abs_mag": magnitude, "stretch": width, "host_ebv_mag": dust})
 
     return draw
@@ -116,7 +109,7 @@ Richardson et al. 2014 (AJ 147, 118); growing with redshift as star formation do
 
 def draw_sn_ii(rng: np.random.Generator, n: int, survey: Survey, exposures: Exposures, window: Window) -> Curves:
     """Type IIP and IIL, one family: plateaus of 84 +- 17 days that decline by 1.3 +- 0.9 mag in 100 days (Anderson et
-    al. 2014, ApJ 786, 67), brighter where they decline faster; from 20,000 K to the 5,800 K of recombination.
+    al. 2014, ApJ 786, 67), brighter where they decline faster; from 14,000 K to the 5,500 K of recombination.
     """
     magnitude, z = SN_IIP.draw(rng, n, survey)
     decline = rng.normal(1.27, 0.93, (n, 1)).clip(-0.3, 4.5)
@@ -127,28 +120,25 @@ def draw_sn_ii(rng: np.random.Generator, n: int, survey: Survey, exposures: Expo
     rise = rng.lognormal(np.log(1.6), 0.4, (n, 1))
     width, drop = rng.uniform(4.0, 9.0, (n, 1)), rng.uniform(0.9, 2.2, (n, 1))
     shape = lc.plateau(days, rise, length, decline / 100.0, width, drop)
-    temperature = 5_800.0 + 14_000.0 * np.exp(-np.maximum(days, 0.0) / 9.0)
+    temperature = 5_500.0 + 8_500.0 * np.exp(-np.maximum(days, 0.0) / 11.0)
     dust = rng.exponential(0.08, (n, 1))
-    reference = np.full((n, 1), 8_000.0)
     blanketing = 0.75
-    flux = thermal(survey, exposures, shape, temperature, reference, magnitude, z, blanketing, dust)
+    flux = thermal(survey, exposures, shape, temperature, magnitude, z, blanketing, dust)
     parameters = {"peak_abs_mag": magnitude, "plateau_days": length, "decline_mag_100d": decline, "host_ebv_mag": dust}
     return _finish(flux, z, epoch, parameters)
 
 
 def draw_sn_iin(rng: np.random.Generator, n: int, survey: Survey, exposures: Exposures, window: Window) -> Curves:
     """Type IIn: powered by the wind it runs into; rises of 20 to 50 days and slow falls (Nyholm et al. 2020, A&A 637,
-    A73), 12,000 K at first and 7,000 K late.
+    A73), 11,000 K at first and 7,200 K late.
     """
     magnitude, z = SN_IIN.draw(rng, n, survey)
     epoch = window.epochs(rng, n, SN_IIN.visible_days * (1.0 + z))
     days = (exposures.mjd_tai - epoch) / (1.0 + z)
     rise = rng.uniform(4.0, 11.0, (n, 1))
-    fall = rise * rng.uniform(4.0, 12.0, (n, 1))
-    temperature = 7_000.0 + 5_500.0 * np.exp(-np.maximum(days + 20.0, 0.0) / 40.0)
-    flux = thermal(
-        survey, exposures, lc.bazin(days, rise, fall), temperature, np.full((n, 1), 9_500.0), magnitude, z, 0.3
-    )
+    fall = rise * rng.uniform(6.0, 16.0, (n, 1))
+    temperature = 7_200.0 + 4_000.0 * np.exp(-np.maximum(days + 20.0, 0.0) / 40.0)
+    flux = thermal(survey, exposures, lc.bazin(days, rise, fall), temperature, magnitude, z, 0.3)
     return _finish(flux, z, epoch, {"peak_abs_mag": magnitude, "rise_days": rise, "fall_days": fall})
 
 
@@ -158,16 +148,16 @@ SLSN = Explosions(3.5e-8, 3.5, -21.3, 0.6, 250.0)
 
 def draw_slsn(rng: np.random.Generator, n: int, survey: Survey, exposures: Exposures, window: Window) -> Curves:
     """Superluminous: a magnetar's spin-down in 6 to 60 days through a diffusion time of 22 to 55 days (the range of
-    Nicholl, Guillochon & Berger 2017, ApJ 850, 55), cooling from 16,000 K to a floor of 6,500 K.
+    Nicholl, Guillochon & Berger 2017, ApJ 850, 55), cooling from 19,500 K to a floor of 7,500 K.
     """
     magnitude, z = SLSN.draw(rng, n, survey)
     epoch = window.epochs(rng, n, SLSN.visible_days * (1.0 + z))
     days = (exposures.mjd_tai - epoch) / (1.0 + z)
     spin_down = rng.lognormal(np.log(18.0), 0.6, (n, 1)).clip(5.0, 80.0)
     diffusion = rng.lognormal(np.log(36.0), 0.25, (n, 1)).clip(20.0, 65.0)
-    temperature = 6_500.0 + 10_000.0 * np.exp(-np.maximum(days - 10.0, 0.0) / diffusion)
+    temperature = 7_500.0 + 12_000.0 * np.exp(-np.maximum(days - 10.0, 0.0) / diffusion)
     shape = lc.magnetar(days, spin_down, diffusion)
-    flux = thermal(survey, exposures, shape, temperature, np.full((n, 1), 12_500.0), magnitude, z, 0.55)
+    flux = thermal(survey, exposures, shape, temperature, magnitude, z, 0.1)
     return _finish(flux, z, epoch, {"peak_abs_mag": magnitude, "spin_down_d": spin_down, "diffusion_d": diffusion})
 
 
@@ -184,11 +174,11 @@ def draw_tde(rng: np.random.Generator, n: int, survey: Survey, exposures: Exposu
     days = (exposures.mjd_tai - epoch) / (1.0 + z)
     rise = rng.lognormal(np.log(11.0), 0.4, (n, 1)).clip(5.0, 28.0)
     decay = rng.lognormal(np.log(55.0), 0.5, (n, 1)).clip(18.0, 180.0)
-    peak_k = rng.lognormal(np.log(19_500.0), 0.25, (n, 1)).clip(11_000.0, 40_000.0)
+    peak_k = rng.lognormal(np.log(17_500.0), 0.25, (n, 1)).clip(11_000.0, 40_000.0)
     temperature = np.maximum(peak_k + rng.normal(25.0, 25.0, (n, 1)) * np.clip(days, -20.0, 200.0), 9_000.0)
     dust = rng.exponential(0.05, (n, 1))
     shape = lc.tidal_disruption(days, rise, decay)
-    flux = thermal(survey, exposures, shape, temperature, peak_k, magnitude, z, 0.0, dust)
+    flux = thermal(survey, exposures, shape, temperature, magnitude, z, 0.0, dust)
     parameters = {"peak_abs_mag": magnitude, "rise_days": rise, "decay_days": decay, "temperature_k": peak_k}
     return _finish(flux, z, epoch, parameters)
 
@@ -197,10 +187,10 @@ _SPIRALS = HostKind(-20.2, 1.2, 0.05, False)
 
 EXPLOSIONS: tuple[Population, ...] = (
     Population("SN Ia", "SN I", 0.17, HostKind(-20.9, 1.1, 0.4, False), SN_IA.density_deg2, draw_sn_ia),
-    Population("SN Ib", "SN I", 0.02, _SPIRALS, SN_IB.density_deg2, _stripped(SN_IB, 4.5, 18.0)),
-    Population("SN Ic", "SN I", 0.02, _SPIRALS, SN_IC.density_deg2, _stripped(SN_IC, 4.0, 17.0)),
+    Population("SN Ib", "SN I", 0.02, _SPIRALS, SN_IB.density_deg2, _stripped(SN_IB, 3.8, 23.0)),
+    Population("SN Ic", "SN I", 0.02, _SPIRALS, SN_IC.density_deg2, _stripped(SN_IC, 3.6, 22.0)),
     Population("SN IIP", "SN II", 0.09, _SPIRALS, SN_IIP.density_deg2, draw_sn_ii),
-    Population("SN IIb", "SN II", 0.02, _SPIRALS, SN_IIB.density_deg2, _stripped(SN_IIB, 4.5, 16.0)),
+    Population("SN IIb", "SN II", 0.02, _SPIRALS, SN_IIB.density_deg2, _stripped(SN_IIB, 3.8, 22.0)),
     Population("SN IIn", "SN II", 0.03, HostKind(-19.8, 1.3, 0.05, False), SN_IIN.density_deg2, draw_sn_iin),
     Population("SLSN-I", "SLSN", 0.05, HostKind(-17.8, 1.5, 0.0, False), SLSN.density_deg2, draw_slsn),
     Population("TDE", "TDE", 0.06, HostKind(-20.4, 1.0, 0.6, True), TDE.density_deg2, draw_tde),

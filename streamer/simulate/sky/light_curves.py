@@ -33,6 +33,17 @@ def bazin(days: FloatArray, rise_days: FloatArray, fall_days: FloatArray) -> Flo
     return curve
 
 
+def tail(days: FloatArray, share: float) -> FloatArray:
+    """Light of cobalt's decay that follows a peak at 0 days, at most 0.6 `share` of it, same shape.
+
+    Grows in 20 days as the ejecta thin and fades in 60: nickel's and cobalt's 8.8 and 111.3 days (Nadyozhin 1994, ApJS
+    92, 527) with gamma rays that leak out.
+    """
+    t = np.maximum(days, 0.0)
+    light: FloatArray = share * -np.expm1(-t / 20.0) * np.exp(-t / 60.0)
+    return light
+
+
 def plateau(
     days: FloatArray,
     rise_days: FloatArray,

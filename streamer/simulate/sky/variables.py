@@ -122,7 +122,7 @@ def draw_long_period(rng: np.random.Generator, n: int, survey: Survey, exposures
 
 def draw_cv(rng: np.random.Generator, n: int, survey: Survey, exposures: Exposures, window: Window) -> Curves:
     """Dwarf novae: outbursts every 20 to 400 days, amplitudes by the Kukarkin-Parenago relation, falls by Bailey's
-    (Warner 1995, Cataclysmic Variable Stars, chapter 3); half of them flicker by 0.2 mag in quiet.
+    (Warner 1995, Cataclysmic Variable Stars, chapter 3); two in five flicker by 0.15 mag.
     """
     recurrence = rng.lognormal(np.log(60.0), 0.8, (n, 1)).clip(15.0, 500.0)
     amplitude = (0.7 + 1.9 * np.log10(recurrence) + rng.normal(0.0, 0.5, (n, 1))).clip(1.5, 8.0)
@@ -135,10 +135,10 @@ def draw_cv(rng: np.random.Generator, n: int, survey: Survey, exposures: Exposur
     for cycle in range(-min(reach, 12), 3):
         start = epoch + recurrence * (cycle + rng.normal(0.0, 0.08, (n, 1)) * (cycle != 0))
         level = np.maximum(level, lc.dwarf_nova(exposures.mjd_tai - start, top, fall))
-    flicker = np.where(rng.random((n, 1)) < 0.5, 0.2, 0.05) * rng.standard_normal(level.shape)
+    flicker = np.where(rng.random((n, 1)) < 0.4, 0.15, 0.03) * rng.standard_normal(level.shape)
     # An outburst is hot, the quiet system is not: bluer by its amplitude.
-    blue = (exposures.wavelength_aa(survey.name) / R_AA) ** (-0.8 * level)
-    counterpart = flux_from_magnitude(peak + amplitude) * colours(rng, n, -0.1, 0.35)
+    blue = (exposures.wavelength_aa(survey.name) / R_AA) ** (-0.5 * level)
+    counterpart = flux_from_magnitude(peak + amplitude) * colours(rng, n, 0.4, 0.5)
     flux = counterpart[:, exposures.band] * (blue * 10.0 ** (0.4 * (amplitude * level + flicker)) - 1.0)
     curves = staying(flux, _NO_REDSHIFT, epoch[:, 0], counterpart)
     curves.parameters = {
