@@ -11,6 +11,7 @@ import typer
 from pydantic import BaseModel
 
 from schemas import describe
+from scripts.sky_page import simulated_sky
 from streamer.cli import app
 from streamer.metrics.definitions import DEFINITIONS
 from streamer.settings import Settings, default_yaml
@@ -78,6 +79,7 @@ def pages() -> dict[str, str]:
     return {
         "configuration.md": configuration(),
         "cli.md": command_line(),
+        "simulated-sky.md": MADE + "\n\n" + simulated_sky(),
         "metrics.md": metrics(),
         "schemas.md": describe.page(),
     }
