@@ -7,9 +7,12 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from streamer.simulate.lsst.packets import LsstPackets
-from streamer.simulate.observing.cadence import MAX_DAYS, NIGHT_SLOTS, PAIR_SLOTS, Pointing, start_mjd
-from streamer.simulate.observing.surveys import SURVEYS
+from streamer.simulate.observing.cadence import MAX_DAYS, NIGHT_SLOTS, Pointing, pair_gap_slots, start_mjd
+from streamer.simulate.observing.surveys import SURVEYS, Survey
 from streamer.simulate.packet import SimulatedPacket
 from streamer.simulate.scene import draw_field
 from streamer.simulate.sky.mixture import MIXTURES, POPULATIONS, Dealer
@@ -18,13 +21,16 @@ from streamer.simulate.ztf.packets import ZtfPackets
 PACKETS_PER_GROUP = 5_000
 """Fields are drawn in groups, one group after the other, so that memory does not grow with the night."""
 
-FIELDS_PER_GROUP = PAIR_SLOTS - 1
-"""At most: a group's first visits take the slots before its second ones."""
+FIELDS_PER_GROUP = 60
+"""At most."""
 
 PACKETS_PER_FIELD = 40
 """Fewer packets take fewer fields."""
 
-GROUPS_PER_NIGHT = NIGHT_SLOTS // (2 * PAIR_SLOTS)
+GROUPS_PER_NIGHT = 3
+"""Groups that follow one another in a night; each has a third of its slots."""
+
+_GROUP_SLOTS = NIGHT_SLOTS // GROUPS_PER_NIGHT
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +107,32 @@ def _pointings(plan: NightPlan, group: int, packets: int) -> list[Pointing]:
     """The fields of a group: in one night groups follow one another, else each group takes nights of its own."""
     count = min(max(packets // PACKETS_PER_FIELD, 1), FIELDS_PER_GROUP)
     if plan.nights == 1:
-        later, begin = divmod(group, GROUPS_PER_NIGHT)
+        later, part = divmod(group, GROUPS_PER_NIGHT)
     else:
-        later, begin = group, GROUPS_PER_NIGHT // 2
+        later, part = group, 1
     first_night = int(start_mjd(plan.seed)) + later * plan.nights
+    slots = _slots(np.random.default_rng([plan.seed, group]), SURVEYS[plan.survey], count)
+    begin = part * _GROUP_SLOTS
     return [
-        Pointing(group * FIELDS_PER_GROUP + i, first_night, plan.nights, 2 * PAIR_SLOTS * begin + i)
-        for i in range(count)
+        Pointing(group * FIELDS_PER_GROUP + i, first_night, plan.nights, (begin + first, begin + second))
+        for i, (first, second) in enumerate(slots)
     ]
+
+
+def _slots(rng: np.random.Generator, survey: Survey, count: int) -> list[tuple[int, int]]:
+    """Two slots of a group's share of the night for each of `count` fields, a pair's gap apart, none used twice."""
+    free = np.ones(_GROUP_SLOTS, dtype=bool)
+    pairs = []
+    for gap in pair_gap_slots(rng, survey, count).clip(None, 0.6 * _GROUP_SLOTS):
+        first = _nearest(free, rng.uniform(0.0, _GROUP_SLOTS - gap))
+        second = _nearest(free, first + gap)
+        pairs.append((min(first, second), max(first, second)))
+    return pairs
+
+
+def _nearest(free: npt.NDArray[np.bool_], slot: float) -> int:
+    """Takes the free slot nearest to one that is wanted."""
+    places = np.flatnonzero(free)
+    nearest = int(places[np.argmin(np.abs(places - slot))])
+    free[nearest] = False
+    return nearest

@@ -23,8 +23,9 @@ START_SPREAD_DAYS = 900
 NIGHT_SLOTS = 720
 """Exposures that a night has room for."""
 
-PAIR_SLOTS = 45
-"""A night's second visit to a field comes so many slots after its first: half an hour, as both surveys have it."""
+PAIR_GAP_D = {"ztf": (0.0436, 0.66), "lsst": (0.023, 0.2)}
+"""From a night's first visit to its second in another band [d]: median, and scatter of the logarithm. ZTF's are those
+of the histories of 900 real packets; LSST's is the 33 minutes of its plan (Bianco et al. 2022)."""
 
 ZTF_DEPTH_MAG = {"g": 20.8, "r": 20.6, "i": 19.9}
 """5-sigma depth at the zenith of a clear moonless night in 2.0 arcsec seeing (Bellm et al. 2019, table 1)."""
@@ -54,8 +55,11 @@ _TAI_MINUS_UTC_D = 37.0 / 86_400.0
 _SPELLS_PER_NIGHT, _SPELL_NIGHTS = 0.12, 2.3
 """How often bad weather comes and how long it stays on average: it takes a quarter of the nights."""
 
-_VISIT_KEPT = 0.9
+_VISIT_KEPT = 0.86
 """Share of earlier visits that gave an image."""
+
+_SEEN_AGAIN = 0.2
+"""Share of ZTF's earlier visits that were repeated in the same band within minutes."""
 
 _SEEN_IN_I = 0.2
 """Share of ZTF's fields that have visits in i among their histories."""
@@ -77,8 +81,8 @@ class Pointing:
     """MJD of the first evening whose alerts are sent."""
     nights: int
     """How many evenings are sent."""
-    slot: int
-    """Of the first visit in each night; the second comes `PAIR_SLOTS` later. Fields of one night share no slot."""
+    slots: tuple[int, int]
+    """Of the two visits in each night; the fields of a night share no slot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +130,7 @@ def start_mjd(seed: int) -> float:
 def draw_place(rng: np.random.Generator, survey: Survey, pointing: Pointing) -> tuple[float, float]:
     """Right ascension and declination of a field that is up at its slot of its first night [deg]."""
     sun_ra, _ = heavens.equatorial(heavens.sun_longitude_deg(np.array([float(pointing.first_night)])))
-    from_midnight_deg = (pointing.slot - NIGHT_SLOTS / 2) * survey.slot_s / 86_400.0 * 360.9856
+    from_midnight_deg = (pointing.slots[0] - NIGHT_SLOTS / 2) * survey.slot_s / 86_400.0 * 360.9856
     while True:
         ra = float(sun_ra[0] + 180.0 + from_midnight_deg + rng.uniform(-45.0, 45.0)) % 360.0
         # Uniform over the sphere between the limits of the surveys' footprints.
@@ -147,17 +151,34 @@ def draw_exposures(
     up = (good & _is_up(evenings, ra_deg, dec_deg)) | (evenings == pointing.first_night)
     evening = _visited(rng, survey, evenings[up], pointing.first_night)
     earlier = evening < pointing.first_night
-    slots = np.repeat(np.array([[pointing.slot, pointing.slot + PAIR_SLOTS]], dtype=np.float64), len(evening), axis=0)
+    slots = np.repeat(np.array([pointing.slots], dtype=np.float64), len(evening), axis=0)
     # In the past a field had another place in the night, and now and then lost one of its two visits.
-    slots[earlier] += rng.uniform(-0.25, 0.25, (int(earlier.sum()), 1)) * NIGHT_SLOTS
+    past = int(earlier.sum())
+    slots[earlier, 0] += rng.uniform(-0.25, 0.25, past) * NIGHT_SLOTS
+    slots[earlier, 1] = slots[earlier, 0] + pair_gap_slots(rng, survey, past)
     kept = (~earlier[:, None] | (rng.random(slots.shape) < _VISIT_KEPT)).ravel()
     midnight = survey.midnight_utc_d + _TAI_MINUS_UTC_D
     mjd = (evening[:, None] + midnight + (slots - NIGHT_SLOTS / 2) * survey.slot_s / 86_400.0).ravel()[kept]
     band = _bands(rng, survey, evening, earlier).ravel()[kept]
     night = np.repeat(evening, 2)[kept]
+    if survey.name == "ztf":
+        again = np.flatnonzero((night < pointing.first_night) & (rng.random(len(night)) < _SEEN_AGAIN))
+        soon = rng.lognormal(np.log(0.0014), 1.0, len(again)).clip(40.0 / 86_400.0, 0.03)
+        mjd, band, night = (
+            np.append(mjd, mjd[again] + soon),
+            np.append(band, band[again]),
+            np.append(night, night[again]),
+        )
     order = np.argsort(mjd, kind="stable")
     mjd, band, night = mjd[order], band[order], night[order]
     return _conditions(rng, survey, mjd, band, night, cloud[night - begin], ra_deg, dec_deg, pointing)
+
+
+def pair_gap_slots(rng: np.random.Generator, survey: Survey, n: int) -> FloatArray:
+    """(n,) from the first to the second visit of a night, in slots."""
+    median_d, scatter = PAIR_GAP_D[survey.name]
+    gap: FloatArray = rng.lognormal(np.log(median_d), scatter, n).clip(0.004, 0.11) * 86_400.0 / survey.slot_s
+    return gap
 
 
 def weather(survey: Survey, seed: int, evenings: IntArray) -> tuple[npt.NDArray[np.bool_], FloatArray]:

@@ -8,11 +8,10 @@ from astropy import units
 from astropy.coordinates import AltAz, EarthLocation, SkyCoord, get_body
 from astropy.time import Time
 
-from streamer.simulate.night import FIELDS_PER_GROUP, GROUPS_PER_NIGHT
+from streamer.simulate.night import FIELDS_PER_GROUP, GROUPS_PER_NIGHT, NightPlan, _pointings
 from streamer.simulate.observing import heavens
 from streamer.simulate.observing.cadence import (
     NIGHT_SLOTS,
-    PAIR_SLOTS,
     START_SPREAD_DAYS,
     Exposures,
     Pointing,
@@ -28,7 +27,7 @@ LONGITUDE_DEG = {"ztf": -116.86, "lsst": -70.75}
 
 def drawn(survey: str, seed: int, nights: int = 1, slot: int = 200) -> tuple[float, float, Exposures]:
     rng = np.random.default_rng(seed)
-    pointing = Pointing(seed, int(start_mjd(seed)), nights, slot)
+    pointing = Pointing(seed, int(start_mjd(seed)), nights, (slot, slot + 60))
     ra, dec = draw_place(rng, SURVEYS[survey], pointing)
     return ra, dec, draw_exposures(rng, SURVEYS[survey], seed, pointing, ra, dec)
 
@@ -51,7 +50,7 @@ def test_fields_are_up_at_night_when_they_are_seen(survey: str) -> None:
     telescope = SURVEYS[survey]
     site = EarthLocation(lat=telescope.latitude_deg * units.deg, lon=LONGITUDE_DEG[survey] * units.deg)
     for seed in range(0, 40, 5):
-        ra, dec, exposures = drawn(survey, seed, slot=(seed * 37) % (NIGHT_SLOTS - PAIR_SLOTS))
+        ra, dec, exposures = drawn(survey, seed, slot=(seed * 37) % (NIGHT_SLOTS - 60))
         sent = exposures.mjd_tai[exposures.emitted_from :]
         frame = AltAz(obstime=Time(sent, format="mjd", scale="tai"), location=site)
         altitude = SkyCoord(ra * units.deg, dec * units.deg).transform_to(frame).alt.deg
@@ -72,7 +71,7 @@ def test_any_seed_gives_a_field_with_a_history_and_a_pair_on_its_night(survey: s
         night = int(start_mjd(seed))
         assert exposures.night[exposures.emitted_from :].tolist() == [night, night]
         gap_s = np.diff(exposures.mjd_tai[-2:])[0] * 86_400.0
-        assert gap_s == pytest.approx(PAIR_SLOTS * telescope.slot_s, abs=0.01)
+        assert gap_s == pytest.approx(60 * telescope.slot_s, abs=0.01)
         assert exposures.emitted_from >= 4
         assert np.all(exposures.mjd_tai[: exposures.emitted_from] < night)
 
@@ -157,11 +156,18 @@ def test_clouds_bad_seeing_and_bright_sky_make_an_exposure_shallow() -> None:
 
 
 @pytest.mark.parametrize("survey", SURVEYS)
-def test_no_two_exposures_of_a_night_share_their_time(survey: str) -> None:
-    slots = [2 * PAIR_SLOTS * group + i for group in range(GROUPS_PER_NIGHT) for i in range(FIELDS_PER_GROUP)]
-    both = np.array([*slots, *(slot + PAIR_SLOTS for slot in slots)])
-    assert len(np.unique(both)) == len(both)
-    assert both.max() < NIGHT_SLOTS
+def test_no_two_exposures_of_a_night_share_their_slot_and_pairs_are_as_far_apart_as_the_surveys_have_them(
+    survey: str,
+) -> None:
+    plan = NightPlan(survey, 10**4, 5)
+    pointings = [one for group in range(GROUPS_PER_NIGHT) for one in _pointings(plan, group, 10**4)]
+    assert len(pointings) == GROUPS_PER_NIGHT * FIELDS_PER_GROUP
+    slots = np.array([one.slots for one in pointings])
+    assert len(np.unique(slots)) == slots.size
+    assert slots.max() < NIGHT_SLOTS
+    assert np.all(slots[:, 0] < slots[:, 1])
+    gap_d = np.median(slots[:, 1] - slots[:, 0]) * SURVEYS[survey].slot_s / 86_400.0
+    assert gap_d == pytest.approx({"ztf": 0.0436, "lsst": 0.023}[survey], rel=0.3)
 
 
 def test_two_seeds_start_apart_and_both_surveys_share_a_seeds_night() -> None:

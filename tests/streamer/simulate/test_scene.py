@@ -125,7 +125,7 @@ def test_asteroids_move_through_the_field() -> None:
 def test_the_same_pointing_gives_the_same_field_and_another_index_another() -> None:
     one, same = field("lsst", 60), field("lsst", 60)
     assert np.array_equal(one.flux_njy, same.flux_njy)
-    pointing = Pointing(1, 61_104, 1, 361)
+    pointing = Pointing(1, 61_104, 1, (361, 400))
     other = draw_field("lsst", 4, pointing, 60, Dealer("rich"))
     assert other.ra_deg != one.ra_deg
 

@@ -31,7 +31,7 @@ def rng(seed: int = 1) -> np.random.Generator:
 @pytest.fixture(scope="module")
 def exposures() -> Exposures:
     """A field that LSST sees for a year, of good nights."""
-    return draw_exposures(rng(), SURVEYS["lsst"], 0, Pointing(0, 61_100, 1, 100), 180.0, -30.0)
+    return draw_exposures(rng(), SURVEYS["lsst"], 0, Pointing(0, 61_100, 1, (100, 160)), 180.0, -30.0)
 
 
 def test_distances_are_those_of_astropy() -> None:
@@ -149,7 +149,7 @@ def test_quasars_vary_less_in_the_red_and_more_the_longer_one_waits(exposures: E
 
 def test_residuals_lie_on_bright_stars_and_grow_on_bad_nights() -> None:
     survey = SURVEYS["ztf"]
-    pointing = Pointing(0, 61_100, 1, 100)
+    pointing = Pointing(0, 61_100, 1, (100, 160))
     exposures = draw_exposures(rng(3), survey, 0, pointing, 180.0, 20.0)
     curves = draw_artefacts(rng(), 20_000, survey, exposures, WINDOW)
     on_star = curves.extra["artefact"] == BAD_SUBTRACTION
@@ -165,7 +165,7 @@ def test_residuals_lie_on_bright_stars_and_grow_on_bad_nights() -> None:
 @pytest.mark.parametrize("survey", SURVEYS)
 def test_every_class_has_a_source_and_curves_of_its_own(survey: str, population: object, exposures: Exposures) -> None:
     telescope = SURVEYS[survey]
-    of_survey = draw_exposures(rng(), telescope, 0, Pointing(0, 61_100, 1, 100), 180.0, 0.0)
+    of_survey = draw_exposures(rng(), telescope, 0, Pointing(0, 61_100, 1, (100, 160)), 180.0, 0.0)
     curves = population.draw(rng(), 40, telescope, of_survey, WINDOW)  # type: ignore[attr-defined]
     assert curves.flux_njy.shape == curves.visible.shape == (40, len(of_survey))
     assert np.all(np.isfinite(curves.flux_njy))
