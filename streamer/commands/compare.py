@@ -72,12 +72,15 @@ def _figure(figure: Figure) -> dict[str, Any]:
         "objects_simulated": told.objects_simulated if told else None,
         "auc": _rounded(told.auc) if told else None,
         "auc_95": [_rounded(told.low), _rounded(told.high)] if told else None,
-        "auc_real_halves": dict(zip(("mean", "least", "largest"), map(_rounded, halves), strict=True)) if halves else None,
+        "auc_real_halves": dict(zip(("mean", "least", "largest"), map(_rounded, halves), strict=True))
+        if halves
+        else None,
         "by_class": {
             kind: {"auc": _rounded(auc), "n_real": n_real, "n_simulated": n_simulated}
             for kind, (auc, n_real, n_simulated) in figure.by_kind.items()
         },
         "tells": [_tell(tell) for tell in told.tells] if told else [],
+        "alone": [_tell(tell) for tell in told.alone] if told else [],
     }
 
 
@@ -115,29 +118,25 @@ def _print(console: Console, found: Comparison) -> None:
 
 
 def _print_tells(console: Console, found: Comparison) -> None:
-    table = Table(title="What gives it away", title_justify="left")
-    for name in ("packets, features", "by", "share of gain", "AUC alone", "real median", "simulated median"):
-        table.add_column(name, justify="left" if name in ("packets, features", "by") else "right")
     for figure in found.figures:
         if figure.told is None:
             continue
-        table.add_section()
-        title = f"{figure.row}: {figure.group}"
+        table = Table(title=f"{figure.row}, {figure.group}: what gives it away", title_justify="left")
+        table.add_column("feature", overflow="fold")
+        for name in ("share of gain", "AUC alone", "median, real", "median, simulated"):
+            table.add_column(name, justify="right")
         for tell in figure.told.tells:
             table.add_row(
-                title,
                 tell.name,
                 f"{tell.gain_share:.2f}",
                 f"{tell.auc_alone:.2f}",
                 _median(tell.real_median, tell.real_missing),
                 _median(tell.simulated_median, tell.simulated_missing),
             )
-            title = ""
-    console.print(table)
-    for figure in found.figures:
+        console.print(table)
         if figure.by_kind:
             kinds = (f"{kind} {auc:.2f} (n={n})" for kind, (auc, n, _) in figure.by_kind.items())
-            console.print(f"{figure.row}: {figure.group}, within a class: {', '.join(kinds)}", highlight=False)
+            console.print(f"AUC within a class: {', '.join(kinds)}", highlight=False)
 
 
 def _median(value: float, missing: float) -> str:

@@ -32,7 +32,12 @@ _NIGHTS = 130
 """Simulated, so that many objects appear, and are followed for `SPAN_DAYS`, within them."""
 
 _PACKETS = 2_500
-"""Simulated of each class."""
+"""Simulated of each class at a time, under one seed."""
+
+_MOST_SEEDS = 4
+
+_ENOUGH = 150
+"""Simulated light curves of a class after which no more seeds are tried."""
 
 _FRESH_DAYS = 10.0
 """An object seen so soon after the simulation begins had begun before [d]."""
@@ -93,8 +98,11 @@ def compare_curves(path: Path, seed: int, say: Callable[[str], None]) -> CurveSe
         if len(real) < LEAST or not types:
             continue
         say(f"light curves: simulating {label} over {_NIGHTS} nights")
-        plan = NightPlan("ztf", _PACKETS, seed * 1_000 + 900 + len(pairs), nights=_NIGHTS, only=types)
-        simulated = list(_simulated(plan))
+        simulated: list[Curve] = []
+        for turn in range(_MOST_SEEDS):
+            if len(simulated) < _ENOUGH:
+                night_seed = seed * 1_000 + 900 + _MOST_SEEDS * len(pairs) + turn
+                simulated += _simulated(NightPlan("ztf", _PACKETS, night_seed, nights=_NIGHTS, only=types))
         chosen, weight, met = choose(rng, _peaks(real), _peaks(simulated))
         pairs[label] = CurvePair([real[i] for i in met], [simulated[i] for i in chosen], weight)
     return pairs
@@ -181,6 +189,6 @@ def _simulated(plan: NightPlan) -> Iterator[Curve]:
         first = float(own["mjd_tai"].min())
         if begin + _FRESH_DAYS < first < end - SPAN_DAYS:
             columns = (own[name].astype(np.float64) for name in ("mjd_tai", "band", "flux_njy", "flux_err_njy"))
-            curve = _cut(f"simulated {owners[rows_of[place[0]]]}", *columns)
+            curve = _cut(f"{plan.seed} {owners[rows_of[place[0]]]}", *columns)
             if curve:
                 yield curve

@@ -26,7 +26,7 @@ SIMULATED_PER_REAL = 3
 POOL_PER_REAL = 8
 """Simulated for each real packet, to choose from."""
 
-LEAST_POOL = 60
+LEAST_POOL = 150
 
 MOST_POOL = 1_500
 """Simulated at most of a class in one schema version."""
@@ -90,9 +90,7 @@ def _plans(survey: str, version: str, label: str | None, n_real: int, seed: int)
     """A labelled class is simulated alone; for the others the whole sky is, then one where the rare is common."""
     packets = min(max(POOL_PER_REAL * n_real, LEAST_POOL), MOST_POOL)
     if label is None:
-        return [
-            NightPlan(survey, packets, seed, mixture=mixture, schema=version) for mixture in ("sky", "rich")
-        ]
+        return [NightPlan(survey, packets, seed, mixture=mixture, schema=version) for mixture in ("sky", "rich")]
     types = tuple(population.type for population in POPULATIONS if population.label == label)
     return [NightPlan(survey, packets, seed, only=types, schema=version)] if types else []
 

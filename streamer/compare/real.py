@@ -112,7 +112,9 @@ def _add(
         return
     if len(packets) > MOST_PACKETS:
         chosen = np.random.default_rng(seed).choice(len(packets), MOST_PACKETS, replace=False)
-        lost[f"{survey.upper()} {encoding}: more than {MOST_PACKETS:,}, chosen by chance"] += len(packets) - MOST_PACKETS
+        lost[f"{survey.upper()} {encoding}: more than {MOST_PACKETS:,}, chosen by chance"] += (
+            len(packets) - MOST_PACKETS
+        )
         packets = [packets[i] for i in np.sort(chosen)]
     alerts, rejected = reader_of(survey).read(packets)
     for bad in rejected:

@@ -116,7 +116,7 @@ def kinds_by_packet(alerts: AlertBatch) -> Names:
     A known solar-system object; else bogus by its real-bogus score; else (ZTF) on a star, or (LSST) an object seen
     often before; else other.
     """
-    kind = np.full(len(alerts), "other", dtype="<U16")
+    kind = np.full(len(alerts), "unclear", dtype="<U16")
     if alerts.survey == "ztf":
         starlike = alerts.field("candidate.sgscore1") > STAR_SCORE
         kind[starlike & (alerts.field("candidate.distpsnr1") < STAR_ARCSEC)] = "on a star"

@@ -23,6 +23,9 @@ RESAMPLES = 200
 TOP = 8
 """Features named."""
 
+ALONE = 0.65
+"""AUC of a feature alone that is worth a mention."""
+
 _PARAMETERS: dict[str, Any] = {
     "objective": "binary",
     "learning_rate": 0.06,
@@ -48,7 +51,7 @@ class Tell:
     gain_share: float
     """Of all that the trees gained."""
     auc_alone: float
-    """AUC of this number by itself where both sides have it, 0.5 or more."""
+    """AUC of this number by itself, of those that have it, or of having it at all, whichever is more; 0.5 or more."""
     real_median: float
     simulated_median: float
     real_missing: float
@@ -69,6 +72,9 @@ class Told:
     high: float
     """95 % of bootstrap samples of objects lie between."""
     tells: list[Tell]
+    """The features by which the trees gain most."""
+    alone: list[Tell]
+    """The features that tell the sides apart by themselves, from `ALONE` on: what is left once the first are mended."""
     score: FloatArray
     """(real + simulated,) out-of-fold scores, real ones first."""
 
@@ -107,7 +113,7 @@ def tell_apart(real: Side, simulated: Side, seed: int) -> Told | None:
     low, high = _interval(rng, score, target, weight, owners)
     return Told(
         len(real), len(simulated), *(int(owner.max()) + 1 for owner in owners),
-        weighted_auc(score, target, weight), low, high, _tells(names, gain, values, target, weight), score,
+        weighted_auc(score, target, weight), low, high, *_tells(names, gain, values, target, weight), score,
     )  # fmt: skip
 
 
@@ -147,7 +153,9 @@ def _out_of_fold(
     gain = np.zeros(values.shape[1])
     for k in range(FOLDS):
         seen = fold != k
-        data = lightgbm.Dataset(values[seen], target[seen], weight=weight[seen], params={"verbosity": -1, "max_bin": 63})
+        data = lightgbm.Dataset(
+            values[seen], target[seen], weight=weight[seen], params={"verbosity": -1, "max_bin": 63}
+        )
         trees = lightgbm.train(_PARAMETERS | {"seed": seed}, data, ROUNDS)
         score[~seen] = trees.predict(values[~seen], raw_score=True)
         gain += trees.feature_importance("gain")
@@ -170,20 +178,26 @@ def _interval(
 
 def _tells(
     names: tuple[str, ...], gain: FloatArray, values: FloatArray, target: IntArray, weight: FloatArray
-) -> list[Tell]:
-    tells = []
-    for i in np.argsort(-gain)[:TOP]:
-        column = values[:, i]
-        there = np.isfinite(column)
-        sides = [there & (target == side) for side in (0, 1)]
-        alone = 0.5
-        if all(side.any() for side in sides):
-            auc = weighted_auc(column[there], target[there], weight[there])
-            alone = max(auc, 1.0 - auc)
-        medians = [_median(column[side], weight[side]) for side in sides]
-        missing = [float(np.average(~there[target == side], weights=weight[target == side])) for side in (0, 1)]
-        tells.append(Tell(names[i], float(gain[i]), alone, medians[0], medians[1], missing[0], missing[1]))
-    return tells
+) -> tuple[list[Tell], list[Tell]]:
+    """(those of most gain, those that tell most by themselves)."""
+    tells = [
+        _tell(name, float(share), values[:, i], target, weight)
+        for i, (name, share) in enumerate(zip(names, gain, strict=True))
+    ]
+    by_gain = sorted(tells, key=lambda tell: -tell.gain_share)[:TOP]
+    by_itself = sorted((tell for tell in tells if tell.auc_alone >= ALONE), key=lambda tell: -tell.auc_alone)
+    return by_gain, by_itself
+
+
+def _tell(name: str, gain_share: float, column: FloatArray, target: IntArray, weight: FloatArray) -> Tell:
+    there = np.isfinite(column)
+    sides = [there & (target == side) for side in (0, 1)]
+    aucs = [weighted_auc(there.astype(np.float64), target, weight)]
+    if all(side.any() for side in sides):
+        aucs.append(weighted_auc(column[there], target[there], weight[there]))
+    medians = [_median(column[side], weight[side]) for side in sides]
+    missing = [float(np.average(~there[target == side], weights=weight[target == side])) for side in (0, 1)]
+    return Tell(name, gain_share, max(max(auc, 1.0 - auc) for auc in aucs), *medians, *missing)
 
 
 def _median(values: FloatArray, weight: FloatArray) -> float:
