@@ -14,6 +14,7 @@ from streamer.simulate.observing.cadence import Exposures, Pointing, draw_exposu
 from streamer.simulate.observing.surveys import SURVEYS, Survey
 from streamer.simulate.packet import SimulatedPacket
 from streamer.simulate.sky import dust
+from streamer.simulate.sky.asteroids import put_in_orbit
 from streamer.simulate.sky.galaxies import draw_hosts
 from streamer.simulate.sky.mixture import Dealer
 from streamer.simulate.sky.objects import SOURCE, Objects, empty_objects, join
@@ -257,6 +258,8 @@ class _Sky:
         for name, column in curves.extra.items():
             setattr(o, name, column)
         o.parameters = dict(curves.parameters)
+        if "helio_au" in curves.extra:
+            put_in_orbit(self._rng, o)
 
 
 def psf_share(radius_arcsec: FloatArray | float, seeing_arcsec: FloatArray | float) -> FloatArray:

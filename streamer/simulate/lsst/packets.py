@@ -1,193 +1,209 @@
-"""LSST packets, schema 11.1: Confluent framing, multi-HDU FITS stamps, a year of sources and forced photometry."""
+"""LSST packets of any version: Confluent framing, multi-HDU FITS stamps, a year of sources and forced photometry."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
-from schemas.light_curve import FloatArray, IntArray
-from schemas.surveys.tables import lsst_schema_id
-from streamer.simulate.images import fits as fits_stamps
-from streamer.simulate.images.psf import Psf, psf_images
-from streamer.simulate.images.stamps import STAMP_PIXELS, Stamps, draw_stamps
-from streamer.simulate.lsst.object import Measurement, asteroid_records, measurement, object_record
-from streamer.simulate.lsst.source import VERSION, Sources
+from schemas.light_curve import BANDS, FloatArray, IntArray
+from streamer.simulate.images.psf import Psf, Sources, draw, science_psf, template_psf
+from streamer.simulate.images.stamps import Stamps, draw_stamps
+from streamer.simulate.lsst.asteroid import asteroids_of, ephemeris_columns, orbit_columns
+from streamer.simulate.lsst.cutouts import Placement, cutout, header, psf_hdu
+from streamer.simulate.lsst.flags import PSF_PIXELS
+from streamer.simulate.lsst.forced import ForcedSources, force
+from streamer.simulate.lsst.object import object_columns, object_states
+from streamer.simulate.lsst.rows import Columns, Rows, join_rows
+from streamer.simulate.lsst.source import measure
+from streamer.simulate.lsst.versions import NEWEST, Layouts, layouts
 from streamer.simulate.packet import SimulatedPacket
 from streamer.simulate.scene import Field, chunks
-from streamer.simulate.wire import ABSENT, PRESENT, RecordWriter, encode_array, encode_bytes, encode_long
+from streamer.simulate.wire import ABSENT, PRESENT, encode_bytes, encode_long
 
 _CHUNK = 64
-_PRECOVERY_DAYS = 30.0
-"""A day after an object is found, forced photometry reaches back so far before its first source."""
-_PRECOVERY_DELAY_DAYS = 0.5
 
-_PSF_PIXELS = 41
-"""Side of the point-spread function's image."""
+_ROWS_AT_ONCE = 4_096
 
-_FRAME = b"\x00" + lsst_schema_id(VERSION).to_bytes(4, "big")
+_TEMPLATE_PSF_PIXELS = 49
+"""Side of the reference image's point-spread function: 37 to 55 in real packets, 49 in most."""
 
-_SIDE = STAMP_PIXELS["lsst"]
-_MIDDLE = _SIDE // 2
+_DUSTY_MAG = 0.2
+"""Reddening E(B-V) from which Rubin names a target for its dust."""
 
-_VARIANCE_HEADER = fits_stamps.header(
-    [
-        *fits_stamps.image_cards(-32, _SIDE, _SIDE, True),
-        fits_stamps.card("UTYPE", "VarianceUncertainty"),
-        fits_stamps.card("EXTNAME", "UNCERT"),
-    ]
-)
-_PSF_HEADER = fits_stamps.header(
-    [*fits_stamps.image_cards(-64, _PSF_PIXELS, _PSF_PIXELS, True), fits_stamps.card("EXTNAME", "PSFIMAGE")]
-)
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Encoded records that some of the detections have."""
+
+    detections: IntArray
+    """Which, ascending."""
+    rows: Rows
+
+    def body(self, detection: int) -> bytes:
+        return self.rows[int(np.searchsorted(self.detections, detection))]
+
+    def between(self, begin: int, end: int) -> tuple[int, bytes]:
+        """How many records of detections `begin` to `end` (without) there are, and their bodies."""
+        first, last = (int(place) for place in np.searchsorted(self.detections, (begin, end)))
+        return last - first, self.rows.slice(first, last)
 
 
 class LsstPackets:
     """Writes one field's alerts, in order of time."""
 
-    def __init__(self, field: Field) -> None:
+    def __init__(self, field: Field, version: str | None = None) -> None:
+        """`version` is one of `schemas.surveys.tables.LSST_VERSIONS`, the newest where None; ValueError for another."""
         self._field = field
-        self._sources = Sources(field)
-        self._source = RecordWriter("lsst", VERSION, "lsst.v11_1.diaSource")
-        self._forced = RecordWriter("lsst", VERSION, "lsst.v11_1.diaForcedSource")
-        self._object = RecordWriter("lsst", VERSION, "lsst.v11_1.diaObject")
-        self._ss_source = RecordWriter("lsst", VERSION, "lsst.v11_1.ssSource")
-        self._orbit = RecordWriter("lsst", VERSION, "lsst.v11_1.mpc_orbits")
-        self._measured: dict[int, list[Measurement]] = {}
-        self._rows: dict[int, list[tuple[float, bytes]]] = {}
-        self._forced_rows: dict[tuple[int, int], bytes] = {}
-        self._psf_bytes: dict[tuple[int, bool], bytes] = {}
-        self._moving = np.any(field.objects.motion_arcsec_per_day != 0.0, axis=1)
+        self._layouts: Layouts = layouts(version or NEWEST)
+        identity, self._detections = measure(field)
+        d = self._detections
+        is_sent = d.exposure >= field.exposures.emitted_from
+        moves = field.objects.moving[d.k]
+        by_time = np.lexsort((d.k, d.exposure))
+        self._sent: IntArray = by_time[is_sent[by_time]]
+        self._own = self._encode("diaSource", np.flatnonzero(is_sent), d.columns)
+        # In a history row no Solar System object is named; in an alert's own source it is 0.
+        history = {name: column for name, column in d.columns.items() if name != "ssObjectId"}
+        self._history = self._encode("diaSource", np.flatnonzero(~moves), history)
+        states = object_states(d)
+        self._objects = self._encode("diaObject", np.flatnonzero(is_sent & ~moves), object_columns(d, states))
+        self._forced: ForcedSources = force(identity, d, states, self._layouts)
+        self._encode_asteroids(np.flatnonzero(is_sent & moves))
+        self._psfs: dict[tuple[str, int], bytes] = {}
 
     def packets(self) -> Iterator[SimulatedPacket]:
         """The alerts of the field's nights; earlier detections only enter their objects' histories."""
-        field = self._field
-        all_k, all_exposure = field.detections()
-        for number, rows in enumerate(chunks(len(all_k), _CHUNK)):
-            k, exposure = all_k[rows], all_exposure[rows]
-            rng = field.generator(3, number)
-            records = self._sources.records(rng, k, exposure)
-            position = np.array([(record["x"], record["y"]) for record in records])
-            stamps = self._stamps(rng, k, exposure, position) if exposure[-1] >= field.exposures.emitted_from else None
-            for i, record in enumerate(records):
-                body = self._source.encode(record)
-                self._measured.setdefault(int(k[i]), []).append(measurement(record))
-                if stamps is not None and exposure[i] >= field.exposures.emitted_from:
-                    images = self._images(int(exposure[i]), record, stamps, i)
-                    yield self._packet(int(k[i]), int(exposure[i]), record, body, images)
-                self._rows.setdefault(int(k[i]), []).append((record["midpointMjdTai"], body))
+        for number, part in enumerate(chunks(len(self._sent), _CHUNK)):
+            rows = self._sent[part]
+            stamps = self._stamps(number, rows)
+            for i, row in enumerate(rows.tolist()):
+                yield self._packet(row, self._images(row, stamps, i))
 
-    def _stamps(self, rng: np.random.Generator, k: IntArray, exposure: IntArray, position: FloatArray) -> Stamps:
-        n = len(k)
-        return draw_stamps(rng, self._field, k, exposure, position, np.ones(n), np.zeros(n))
+    def _encode(self, record: str, detections: IntArray, columns: Columns) -> _Part:
+        """A record of some detections, from columns of all."""
+        parts = []
+        for rows in chunks(max(len(detections), 1), _ROWS_AT_ONCE):
+            taken = {name: column[detections[rows]] for name, column in columns.items()}
+            parts.append(self._layouts.rows(record, taken, len(detections[rows])))
+        return _Part(detections, join_rows(parts))
 
-    def _packet(
-        self, k: int, exposure: int, record: dict[str, Any], source: bytes, images: list[bytes]
-    ) -> SimulatedPacket:
-        field = self._field
-        alert_id = int(record["diaSourceId"])
-        parts = [_FRAME, encode_long(alert_id), ABSENT, ABSENT, source]
-        if self._moving[k]:
-            ephemeris, orbit = asteroid_records(field, k, exposure, record)
-            parts += [ABSENT, ABSENT, ABSENT]
-            parts += [PRESENT, self._ss_source.encode(ephemeris), PRESENT, self._orbit.encode(orbit)]
-            object_id = f"SSO-{record['ssObjectId']}"
-        else:
-            history = self._history(k, exposure)
-            parts += [PRESENT + encode_array(history) if history else ABSENT]
-            parts += [PRESENT + encode_array(self._forced_history(k, exposure))]
-            parts += [PRESENT, self._object.encode(object_record(field, k, record, self._measured[k])), ABSENT, ABSENT]
-            object_id = str(record["diaObjectId"])
-        for image in images:
-            parts += [PRESENT, encode_bytes(image)]
-        return field.packet(k, exposure, alert_id, object_id, b"".join(parts))
-
-    def _history(self, k: int, exposure: int) -> list[bytes]:
-        begin = float(self._field.exposures.mjd_tai[exposure]) - self._field.survey.lookback_days
-        return [row for mjd, row in self._rows.get(k, []) if mjd >= begin]
-
-    def _forced_history(self, k: int, exposure: int) -> list[bytes]:
-        mjd = self._field.exposures.mjd_tai
-        now, first = float(mjd[exposure]), self._sources.first_mjd(k)
-        since = first - (_PRECOVERY_DAYS if now - first > _PRECOVERY_DELAY_DAYS else 0.0)
-        begin = int(np.searchsorted(mjd, max(since, now - self._field.survey.lookback_days)))
-        rows = []
-        for earlier in map(int, begin + np.flatnonzero(self._field.covered[k, begin:exposure])):
-            row = self._forced_rows.get((k, earlier))
-            if row is None:
-                row = self._forced.encode(self._sources.forced_record(k, earlier))
-                self._forced_rows[k, earlier] = row
-            rows.append(row)
-        return rows
-
-    def _images(self, exposure: int, record: dict[str, Any], stamps: Stamps, i: int) -> list[bytes]:
-        """Difference, science and template, in the packet's order, each with its variance plane and PSF."""
-        header = _primary_header(record, float(self._field.exposures.rotation_deg[exposure]))
-        science = self._psf(exposure, stamps.science_psf, i, template=False)
-        planes = (
-            (stamps.difference[i], stamps.difference_variance[i], science),
-            (stamps.science[i], stamps.science_variance[i], science),
-            (
-                stamps.template[i],
-                stamps.template_variance[i],
-                self._psf(exposure, stamps.template_psf, i, template=True),
-            ),
-        )
-        return [
-            b"".join(
-                (
-                    header,
-                    fits_stamps.data(pixels.astype(">f4").tobytes()),
-                    _VARIANCE_HEADER,
-                    fits_stamps.data(variance.astype(">f4").tobytes()),
-                    psf,
-                )
+    def _encode_asteroids(self, detections: IntArray) -> None:
+        """What goes with detections of moving objects: an ephemeris each, and the object's orbit."""
+        field, d = self._field, self._detections
+        asteroids = asteroids_of(field)
+        ephemerides = ephemeris_columns(field, asteroids, d, detections)
+        which = np.searchsorted(asteroids.k, d.k[detections])
+        orbit = {name: column[which] for name, column in orbit_columns(field, asteroids).items()}
+        self._moving = {
+            name: _Part(detections, self._layouts.rows(name, columns, len(detections)))
+            for name, columns in (
+                ("ssSource", ephemerides),
+                ("mpc_orbits", orbit),
+                ("MPCORB", orbit),
+                ("ssObject", {"ssObjectId": d.columns["ssObjectId"][detections]}),
             )
-            for pixels, variance, psf in planes
-        ]
+            if name in self._layouts.top
+        }
 
-    def _psf(self, exposure: int, psf: Psf, i: int, template: bool) -> bytes:
-        """The third HDU: the exposure's own for science and difference, the reference image's for the template."""
-        known = self._psf_bytes.get((exposure, template))
+    def _packet(self, row: int, images: dict[str, bytes]) -> SimulatedPacket:
+        """The alert of detection `row`."""
+        field, d = self._field, self._detections
+        k, exposure, alert_id = int(d.k[row]), int(d.exposure[row]), int(d.source_id[row])
+        moves = bool(field.objects.moving[k])
+        reason, target = self._purpose(k, exposure)
+        own = self._own.body(row)
+        values = {
+            "alertId": encode_long(alert_id),
+            "diaSourceId": encode_long(alert_id),
+            "observation_reason": PRESENT + encode_bytes(reason.encode()),
+            "target_name": PRESENT + encode_bytes(target.encode()),
+            "diaSource": own,
+            **{name: PRESENT + encode_bytes(image) for name, image in images.items()},
+        }
+        if moves:
+            values |= {name: PRESENT + part.body(row) for name, part in self._moving.items()}
+            object_id = f"SSO-{d.columns['ssObjectId'][row]}"
+        else:
+            values |= self._past(row, k, exposure)
+            values["diaObject"] = PRESENT + self._objects.body(row)
+            object_id = str(d.columns["diaObjectId"][row])
+        payload = b"".join([self._layouts.frame, *(values.get(name, ABSENT) for name in self._layouts.top)])
+        return field.packet(k, exposure, alert_id, object_id, payload)
+
+    def _past(self, row: int, k: int, exposure: int) -> dict[str, bytes]:
+        """Earlier sources, null where there are none, and forced photometry, an empty array where there is none."""
+        field, d = self._field, self._detections
+        mjd = field.exposures.mjd_tai
+        since = int(np.searchsorted(mjd, mjd[exposure] - field.survey.lookback_days))
+        first = int(d.first[row])
+        first += int(np.searchsorted(d.exposure[first:row], since))
+        count, sources = self._history.between(first, row)
+        forced_count, forced = self._forced.history(k, exposure, since)
+        return {
+            "prvDiaSources": PRESENT + _array(count, sources) if count else ABSENT,
+            "prvDiaForcedSources": PRESENT + _array(forced_count, forced),
+        }
+
+    def _purpose(self, k: int, exposure: int) -> tuple[str, str]:
+        """Why and at what the telescope looked: a pair of visits in the night's bands, in the Galaxy's dust or not."""
+        exposures = self._field.exposures
+        bands = exposures.band[exposures.night == exposures.night[exposure]]
+        pair = "".join(BANDS[int(band)] for band in np.unique(bands)[:2])
+        target = "dusty_plane" if self._field.objects.ebv_mag[k] > _DUSTY_MAG else "lowdust"
+        return f"pairs_{pair}_33.0", target
+
+    def _stamps(self, number: int, rows: IntArray) -> Stamps:
+        d = self._detections
+        position = np.stack([d.columns["x"][rows], d.columns["y"][rows]], axis=1)
+        rng = self._field.generator(3, number)
+        return draw_stamps(
+            rng, self._field, d.k[rows], d.exposure[rows], position, np.ones(len(rows)), np.zeros(len(rows))
+        )
+
+    def _images(self, row: int, stamps: Stamps, i: int) -> dict[str, bytes]:
+        """The three stamps, each with its variance and point-spread function; the difference has the science's."""
+        columns, exposure = self._detections.columns, int(self._detections.exposure[row])
+        science, template, difference = stamps.triplet(i)
+        place = header(
+            Placement(
+                ra_deg=float(columns["ra"][row]),
+                dec_deg=float(columns["dec"][row]),
+                x_px=float(columns["x"][row]),
+                y_px=float(columns["y"][row]),
+                side_px=science.shape[0],
+                rotation_deg=float(self._field.exposures.rotation_deg[exposure]),
+            )
+        )
+        visit = self._psf("visit", exposure)
+        reference = self._psf("reference", int(self._field.exposures.band[exposure]))
+        return {
+            "cutoutDifference": cutout(place, difference, stamps.difference_variance[i], visit),
+            "cutoutScience": cutout(place, science, stamps.science_variance[i], visit),
+            "cutoutTemplate": cutout(place, template, stamps.template_variance[i], reference),
+        }
+
+    def _psf(self, image: str, which: int) -> bytes:
+        """The third HDU: one for all stamps of a visit, one for all reference images of a band."""
+        known = self._psfs.get((image, which))
         if known is None:
-            image = psf_images(psf.take(np.array([i])), _PSF_PIXELS)[0]
-            known = _PSF_HEADER + fits_stamps.data(image.astype(">f8").tobytes())
-            self._psf_bytes[exposure, template] = known
+            one = np.array([which])
+            if image == "visit":
+                psf, side = science_psf(self._field, one), PSF_PIXELS
+            else:
+                psf, side = template_psf(self._field, one.astype(np.uint8)), _TEMPLATE_PSF_PIXELS
+            known = self._psfs[image, which] = psf_hdu(_picture(psf, side))
         return known
 
 
-def _primary_header(record: dict[str, Any], rotation_deg: float) -> bytes:
-    """Cards of the first HDU: where the stamp was cut, and a tangent projection with +y at `rotation_deg` from north
-    through east.
-    """
-    card = fits_stamps.card
-    scale, angle = 0.2 / 3600.0, np.radians(rotation_deg)
-    x, y = float(record["x"]), float(record["y"])
-    left, bottom = int(x) - _MIDDLE, int(y) - _MIDDLE
-    return fits_stamps.header(
-        [
-            *fits_stamps.image_cards(-32, _SIDE, _SIDE, False),
-            card("EXTEND", True),
-            card("CUTMINX", left),
-            card("CUTMINY", bottom),
-            card("ROTPA", rotation_deg),
-            card("BUNIT", "nJy"),
-            card("WCSAXES", 2),
-            card("CRPIX1", x - left),
-            card("CRPIX2", y - bottom),
-            card("PC1_1", -scale * float(np.cos(angle))),
-            card("PC1_2", scale * float(np.sin(angle))),
-            card("PC2_1", scale * float(np.sin(angle))),
-            card("PC2_2", scale * float(np.cos(angle))),
-            card("CDELT1", 1.0),
-            card("CDELT2", 1.0),
-            card("CUNIT1", "deg"),
-            card("CUNIT2", "deg"),
-            card("CTYPE1", "RA---TAN"),
-            card("CTYPE2", "DEC--TAN"),
-            card("CRVAL1", float(record["ra"])),
-            card("CRVAL2", float(record["dec"])),
-            card("RADESYS", "ICRS"),
-        ]
-    )
+def _picture(psf: Psf, side: int) -> FloatArray:
+    """(side, side) the point-spread function about the central pixel, of unit sum."""
+    zero = np.zeros(1)
+    image = draw(psf, Sources(np.zeros(1, dtype=np.int64), zero, zero, np.ones(1), zero), side)[0].astype(np.float64)
+    return np.asarray(image / image.sum())
+
+
+def _array(count: int, items: bytes) -> bytes:
+    """An Avro array of `count` encoded items."""
+    return encode_long(count) + items + b"\x00" if count else b"\x00"

@@ -1,256 +1,190 @@
-"""Rubin's records of a detection, a forced measurement, an object and an asteroid, in Rubin's names and units."""
+"""Rubin's records of a detection: what its pipeline measures of the scene, in Rubin's names and units."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from schemas.light_curve import BANDS, FloatArray, IntArray
-from schemas.surveys.tables import survey_schema
-from streamer.simulate.images.stamps import TEMPLATE_SKY_RATIO
+from streamer.simulate.lsst.flags import flag_columns, reliability
+from streamer.simulate.lsst.identity import Identity, identify, ss_object_ids
+from streamer.simulate.lsst.rows import Columns
+from streamer.simulate.lsst.shapes import Light, footprint_px, light_of, shape_columns, trail_columns
+from streamer.simulate.lsst.subtraction import (
+    Residuals,
+    dipole_columns,
+    draw_residuals,
+    sky_error_njy,
+    template_error_njy,
+)
 from streamer.simulate.scene import Field
-from streamer.simulate.sky.objects import BAD_COLUMN, BAD_SUBTRACTION, COSMIC_RAY
 
-VERSION = "11.1"
+RELIABILITY_VERSION = "sim-1"
 
-_MJD_2010 = 55_197
-_PROCESSING_DAYS = 0.0017
-"""From mid-exposure to the alert's making [d]: about two and a half minutes."""
+_APERTURE_PX = 12.0
+"""Radius of Rubin's aperture."""
 
-_RELIABILITY_VERSION = "simulated-1"
+_SCIENCE_OVER_DIFFERENCE = 1.018
+"""A source is as much brighter on the visit image than on the difference, in the median of 1,802 real sources."""
 
-Record = dict[str, Any]
-
-
-class Sources:
-    """Records of one field. Detections are drawn in bulk; ids are fixed when the field is."""
-
-    def __init__(self, field: Field) -> None:
-        self._field = field
-        rng = field.generator(4)
-        n = len(field.exposures)
-        mjd = field.exposures.mjd_tai
-        days = np.floor(mjd).astype(np.int64)
-        self._sequence = 20 + np.floor((mjd - days) * 1_900.0).astype(np.int64)
-        dates = (days - 40_587).astype("datetime64[D]")
-        self.visit: IntArray = np.array([int(str(date).replace("-", "")) for date in dates]) * 100_000 + self._sequence
-        self._day = days - _MJD_2010
-        # Each visit turns and shifts the camera: an object falls on another detector each time.
-        self._turn = rng.integers(field.survey.cells, size=n)
-        self._shift = rng.uniform(0.0, 3_900.0, (2, n))
-        self._counter = np.maximum(np.cumsum(field.detected, axis=0), 1)
-        self._first = np.argmax(field.detected, axis=1)
-        self._flags = tuple(_flag_names())
-        o = field.objects
-        self._moving = np.any(o.motion_arcsec_per_day != 0.0, axis=1)
-        self._ss_number = 21_160_000_000_000_000 + rng.integers(4 * 10**12, size=len(o.kind)) * 16 + field.index
-
-    def detector(self, k: IntArray, exposure: IntArray) -> IntArray:
-        """Detector on which objects fall, same shape."""
-        detector: IntArray = (self._field.objects.cell[k] + self._turn[exposure]) % self._field.survey.cells
-        return detector
-
-    def pixel(self, k: IntArray, exposure: IntArray) -> tuple[FloatArray, FloatArray]:
-        """x and y on the detector, at least 60 pixels from its edge."""
-        o = self._field.objects
-        x = 60.0 + (o.x_px[k] + self._shift[0, exposure]) % 3_900.0
-        y = 60.0 + (o.y_px[k] + self._shift[1, exposure]) % 3_880.0
-        return x, y
-
-    def source_id(self, k: IntArray, exposure: IntArray) -> IntArray:
-        """diaSourceId: the visit's day and number, the detector, a counter within the visit, packed into bits."""
-        return self._pack(exposure, self.detector(k, exposure), self._counter[k, exposure])
-
-    def _pack(self, exposure: IntArray, detector: IntArray, counter: IntArray) -> IntArray:
-        packed: IntArray = (((self._day[exposure] << 15) + self._sequence[exposure] << 8) + detector << 22) + counter
-        return packed
-
-    def object_id(self, k: int) -> int:
-        """diaObjectId: the id of the object's first source, as in Rubin's own alerts; 0 for asteroids."""
-        if self._moving[k]:
-            return 0
-        return int(self.source_id(np.array([k]), self._first[[k]])[0])
-
-    def ss_object_id(self, k: int) -> int:
-        """ssObjectId; 0 for what does not move."""
-        return int(self._ss_number[k]) if self._moving[k] else 0
-
-    def first_mjd(self, k: int) -> float:
-        """Time of the object's first detection [d]."""
-        return float(self._field.exposures.mjd_tai[self._first[k]])
-
-    def records(self, rng: np.random.Generator, k: IntArray, exposure: IntArray) -> list[Record]:
-        """`diaSource` records of the detections of objects `k` at `exposure`, both (n,)."""
-        columns = self._identity(k, exposure)
-        columns |= self._astrometry(rng, k, exposure)
-        columns |= self._photometry(rng, k, exposure)
-        columns |= self._trail(rng, k, exposure, columns["psfFlux"])
-        columns |= self._shape(rng, k, exposure)
-        names = list(columns)
-        values = [column.tolist() if isinstance(column, np.ndarray) else column for column in columns.values()]
-        common = dict.fromkeys(self._flags, False) | {"psfLnL": None, "trailChi2": None, "timeWithdrawnMjdTai": None}
-        return [common | dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
-
-    def _identity(self, k: IntArray, exposure: IntArray) -> dict[str, Any]:
-        mjd = self._field.exposures.mjd_tai[exposure]
-        band = self._field.exposures.band[exposure]
-        return {
-            "diaSourceId": self.source_id(k, exposure),
-            "visit": self.visit[exposure],
-            "detector": self.detector(k, exposure),
-            "diaObjectId": [self.object_id(int(i)) for i in k],
-            "ssObjectId": [self.ss_object_id(int(i)) for i in k],
-            "parentDiaSourceId": [0] * len(k),
-            "midpointMjdTai": mjd,
-            "exposureTime": [self._field.survey.exposure_s] * len(k),
-            "band": [BANDS[b] for b in band],
-            "timeProcessedMjdTai": mjd + _PROCESSING_DAYS,
-            "reliabilityVersion": [_RELIABILITY_VERSION] * len(k),
-        }
-
-    def _astrometry(self, rng: np.random.Generator, k: IntArray, exposure: IntArray) -> dict[str, Any]:
-        field = self._field
-        snr = np.abs(field.flux_njy[k, exposure]) / field.error_njy[k, exposure]
-        sigma_px = field.exposures.seeing_arcsec[exposure] / 2.355 / snr / field.survey.pixel_arcsec + 0.01
-        sigma_deg = sigma_px * field.survey.pixel_arcsec / 3600.0
-        ra, dec = field.position_deg(k, exposure)
-        n = len(k)
-        x, y = self.pixel(k, exposure)
-        return {
-            "ra": (ra + rng.normal(0.0, 1.0, n) * sigma_deg / np.cos(np.radians(dec))) % 360.0,
-            "raErr": sigma_deg,
-            "dec": dec + rng.normal(0.0, 1.0, n) * sigma_deg,
-            "decErr": sigma_deg,
-            "ra_dec_Cov": rng.normal(0.0, 0.1, n) * sigma_deg**2,
-            "x": x,
-            "xErr": sigma_px,
-            "y": y,
-            "yErr": sigma_px,
-        }
-
-    def _photometry(self, rng: np.random.Generator, k: IntArray, exposure: IntArray) -> dict[str, Any]:
-        field, o = self._field, self._field.objects
-        n = len(k)
-        flux, error = field.flux_njy[k, exposure], field.error_njy[k, exposure]
-        template = self.template_njy(k, exposure)
-        template_error = error * TEMPLATE_SKY_RATIO
-        snr = np.abs(flux) / error
-        bogus = o.artefact[k] > 0
-        doubt = np.where(bogus, rng.beta(4.0, 1.5, n), rng.beta(1.2, 8.0, n) * np.minimum(9.0 / snr, 1.0))
-        dipole = o.artefact[k] == BAD_SUBTRACTION
-        mean = np.abs(flux) * 3.0
-
-        def fitted(column: FloatArray) -> list[float | None]:
-            return [float(value) if here else None for value, here in zip(column, dipole, strict=True)]
-
-        return {
-            "apFlux": flux + rng.normal(0.0, 2.0, n) * error,
-            "apFluxErr": error * 2.4,
-            "isNegative": flux < 0.0,
-            "snr": snr,
-            "psfFlux": flux,
-            "psfFluxErr": error,
-            "psfChi2": np.where(bogus, 4.0, 1.0) * rng.normal(1681.0, 58.0, n) + snr**2 * 0.05,
-            "psfNdata": [1681] * n,
-            "scienceFlux": template + flux,
-            "scienceFluxErr": error,
-            "templateFlux": template,
-            "templateFluxErr": template_error,
-            "reliability": 1.0 - doubt,
-            "isDipole": dipole,
-            "dipoleFitAttempted": dipole,
-            "dipoleMeanFlux": fitted(mean),
-            "dipoleMeanFluxErr": fitted(error),
-            "dipoleFluxDiff": fitted(flux),
-            "dipoleFluxDiffErr": fitted(error * 2.0),
-            "dipoleLength": fitted(rng.uniform(0.05, 0.4, n)),
-            "dipoleAngle": fitted(rng.uniform(-180.0, 180.0, n)),
-            "dipoleChi2": fitted(rng.normal(1700.0, 200.0, n)),
-            "dipoleNdata": np.where(dipole, 1681, 0),
-        }
-
-    def template_njy(self, k: IntArray, exposure: IntArray) -> FloatArray:
-        """Light of the reference image within the point-spread function (n,) [nJy]."""
-        o, band = self._field.objects, self._field.exposures.band[exposure]
-        psf_area = (self._field.exposures.seeing_arcsec[exposure] / 2.355) ** 2 * 4.0 * np.pi
-        share = psf_area / (psf_area + 2.0 * np.pi * o.host_radius_arcsec[k] ** 2 + 1e-9)
-        light: FloatArray = o.counterpart_njy[k, band] + share * o.host_njy[k, band]
-        return light
-
-    def _trail(self, rng: np.random.Generator, k: IntArray, exposure: IntArray, flux: FloatArray) -> dict[str, Any]:
-        """Fit of a trail: every source gets one, of about the seeing's length unless it moves."""
-        field, o = self._field, self._field.objects
-        n = len(k)
-        seeing = field.exposures.seeing_arcsec[exposure]
-        during = o.motion_arcsec_per_day[k] * field.survey.exposure_s / 86_400.0
-        length = np.hypot(np.hypot(during[:, 0], during[:, 1]), seeing * rng.uniform(0.6, 1.2, n))
-        angle = np.where(
-            self._moving[k], np.degrees(np.arctan2(during[:, 1], during[:, 0])), rng.uniform(-180.0, 180.0, n)
-        )
-        ra, dec = field.position_deg(k, exposure)
-        return {
-            "trailFlux": flux * rng.normal(1.03, 0.02, n),
-            "trailFluxErr": field.error_njy[k, exposure] * 1.1,
-            "trailRa": ra,
-            "trailRaErr": [None] * n,
-            "trailDec": dec,
-            "trailDecErr": [None] * n,
-            "trailLength": length,
-            "trailLengthErr": 0.1 * length,
-            "trailAngle": angle,
-            "trailAngleErr": [5.0] * n,
-            "trailNdata": [0] * n,
-            "trailAlgorithm": [1] * n,
-        }
-
-    def _shape(self, rng: np.random.Generator, k: IntArray, exposure: IntArray) -> dict[str, Any]:
-        field, o = self._field, self._field.objects
-        n = len(k)
-        psf = (field.exposures.seeing_arcsec[exposure] / 2.355) ** 2
-        moment = np.where(o.artefact[k] == COSMIC_RAY, 0.3, 1.0) * psf
-        snr = np.abs(field.flux_njy[k, exposure]) / field.error_njy[k, exposure]
-        extended = np.where(o.artefact[k] > 0, rng.beta(2.0, 2.0, n), rng.beta(1.0, 4.0, n))
-        return {
-            "ixx": moment * rng.lognormal(0.0, 1.0, n) ** (1.0 / snr),
-            "iyy": moment * rng.lognormal(0.0, 1.0, n) ** (1.0 / snr),
-            "ixy": moment * rng.normal(0.0, 0.5, n) / snr,
-            "ixxPSF": psf,
-            "iyyPSF": psf,
-            "ixyPSF": psf * 0.02,
-            "extendedness": extended,
-            "bboxSize": np.rint(8.0 + 8.0 * np.log10(snr)).astype(np.int64) * 2,
-            "pixelFlags_cr": o.artefact[k] == COSMIC_RAY,
-            "pixelFlags_crCenter": o.artefact[k] == COSMIC_RAY,
-            "pixelFlags_interpolated": o.artefact[k] == BAD_COLUMN,
-        }
-
-    def forced_record(self, k: int, exposure: int) -> Record:
-        """A `diaForcedSource`: the flux at the object's place, whether detected or not."""
-        field = self._field
-        ks, es = np.array([k]), np.array([exposure])
-        flux, error = float(field.flux_njy[k, exposure]), float(field.error_njy[k, exposure])
-        mjd = float(field.exposures.mjd_tai[exposure])
-        return {
-            "diaForcedSourceId": int(self._pack(es, self.detector(ks, es), ks + (1 << 21))[0]),
-            "diaObjectId": self.object_id(k),
-            "ra": float(field.objects.ra_deg[k]),
-            "dec": float(field.objects.dec_deg[k]),
-            "visit": int(self.visit[exposure]),
-            "detector": int(self.detector(ks, es)[0]),
-            "psfFlux": flux,
-            "psfFluxErr": error,
-            "midpointMjdTai": mjd,
-            "scienceFlux": flux + float(self.template_njy(ks, es)[0]),
-            "scienceFluxErr": error,
-            "band": BANDS[int(field.exposures.band[exposure])],
-            "timeProcessedMjdTai": mjd + _PROCESSING_DAYS,
-            "timeWithdrawnMjdTai": None,
-        }
+BAND_NAMES = np.array(BANDS)
 
 
-def _flag_names() -> list[str]:
-    """The boolean fields of a diaSource."""
-    schema = survey_schema("lsst", VERSION)
-    source = next(field["type"] for field in schema["fields"] if field["name"] == "diaSource")
-    return [field["name"] for field in source["fields"] if field["type"] == ["null", "boolean"]]
+@dataclass(slots=True)
+class Detections:
+    """All D detections of a field, history included, by object and then by time; (D,) each."""
+
+    k: IntArray
+    exposure: IntArray
+    source_id: IntArray
+    first: IntArray
+    """Place of the object's first detection among these."""
+    columns: dict[str, npt.NDArray[Any]]
+    """`diaSource` by field name, in the newest version's names."""
+    true_pixel: tuple[FloatArray, FloatArray]
+    """Where the source really is on the detector."""
+
+    def __len__(self) -> int:
+        return len(self.k)
+
+
+def measure(field: Field) -> tuple[Identity, Detections]:
+    """Everything that Rubin's pipeline says of a field's detections."""
+    rng = field.generator(4)
+    identity = identify(rng, field)
+    k, exposure = (part.astype(np.int64) for part in np.nonzero(field.detected))
+    source_id = identity.ids(k, exposure)
+    begins = np.flatnonzero(np.diff(k, prepend=-1))
+    first = np.repeat(begins, np.diff([*begins.tolist(), len(k)]))
+    residuals = draw_residuals(rng, field, k, exposure)
+    light = light_of(field, k, exposure, residuals)
+    true_pixel = identity.pixel(k, exposure)
+    columns = dict(_identity_columns(rng, identity, k, exposure, source_id, source_id[first]))
+    columns |= _astrometry(rng, field, light, residuals, true_pixel)
+    columns |= _photometry(rng, field, light, residuals)
+    columns |= flag_columns(rng, field, light, residuals, true_pixel)
+    columns |= shape_columns(rng, field, light, residuals)
+    columns["psfChi2"] = _chi2(rng, field, light, residuals, columns["psfNdata"])
+    columns["bboxSize"] = footprint_px(rng, field, light)
+    columns |= dipole_columns(rng, residuals, columns["psfFluxErr"], columns["bboxSize"])
+    flux, error = field.flux_njy[k, exposure], field.error_njy[k, exposure]
+    columns |= trail_columns(rng, light, columns["shape_flag"], columns, flux, error)
+    flagged = columns["pixelFlags_bad"] | columns["pixelFlags_cr"] | columns["pixelFlags_saturated"]
+    columns["reliability"] = reliability(rng, field, light, residuals, flagged)
+    return identity, Detections(k, exposure, source_id, first, columns, true_pixel)
+
+
+def processed_mjd(rng: np.random.Generator, mjd: FloatArray) -> FloatArray:
+    """When the pipeline came to a source of each time: a bit over two minutes later, as in 2026's packets."""
+    late: FloatArray = mjd + (118.0 + rng.gamma(4.0, 9.0, len(mjd))) / 86_400.0
+    return late
+
+
+def _identity_columns(
+    rng: np.random.Generator,
+    identity: Identity,
+    k: IntArray,
+    exposure: IntArray,
+    source_id: IntArray,
+    first_id: IntArray,
+) -> Columns:
+    field = identity.field
+    n = len(k)
+    mjd = field.exposures.mjd_tai[exposure]
+    return {
+        "diaSourceId": source_id,
+        "visit": identity.visit[exposure],
+        "detector": identity.detector(k, exposure),
+        # An object is named after its first source.
+        "diaObjectId": np.where(field.objects.moving[k], 0, first_id),
+        "ssObjectId": ss_object_ids(field)[k],
+        "parentDiaSourceId": np.zeros(n, dtype=np.int64),
+        "midpointMjdTai": mjd,
+        "exposureTime": np.full(n, field.survey.exposure_s),
+        "band": BAND_NAMES[field.exposures.band[exposure]],
+        "timeProcessedMjdTai": processed_mjd(rng, mjd),
+        "reliabilityVersion": np.full(n, RELIABILITY_VERSION),
+    }
+
+
+def _astrometry(
+    rng: np.random.Generator,
+    field: Field,
+    light: Light,
+    residuals: Residuals,
+    true_pixel: tuple[FloatArray, FloatArray],
+) -> Columns:
+    """Centroids: 1.5 sigma over the signal-to-noise, that of the star where a dipole was fitted to it."""
+    n = len(light.k)
+    scale = field.survey.pixel_arcsec
+    error = field.error_njy[light.k, light.exposure]
+    snr = np.where(residuals.is_dipole, np.maximum(residuals.still_njy / error, light.snr) * 1.4, light.snr)
+    spread = np.hypot(light.sigma_arcsec, 0.5 * light.trail_arcsec)
+    error_px = np.maximum(1.5 * spread / snr / scale * rng.lognormal(0.0, 0.2, (2, n)), 0.003)
+    off = rng.normal(0.0, 1.0, (2, n)) * error_px
+    turn = np.radians(field.exposures.rotation_deg[light.exposure])
+    cos, sin = np.cos(turn), np.sin(turn)
+    east, north = (-cos * off[0] + sin * off[1]) * scale, (sin * off[0] + cos * off[1]) * scale
+    ra, dec = field.position_deg(light.k, light.exposure)
+    variance = (error_px * scale / 3600.0) ** 2
+    return {
+        "ra": (ra + east / 3600.0 / np.cos(np.radians(dec))) % 360.0,
+        "raErr": np.sqrt(cos**2 * variance[0] + sin**2 * variance[1]),
+        "dec": dec + north / 3600.0,
+        "decErr": np.sqrt(sin**2 * variance[0] + cos**2 * variance[1]),
+        "ra_dec_Cov": sin * cos * (variance[1] - variance[0]),
+        "x": true_pixel[0] + off[0],
+        "xErr": error_px[0],
+        "y": true_pixel[1] + off[1],
+        "yErr": error_px[1],
+    }
+
+
+def _photometry(rng: np.random.Generator, field: Field, light: Light, residuals: Residuals) -> Columns:
+    """Fluxes: of the source alone in `psfFlux`, with its surroundings' residuals and noise in `apFlux`."""
+    n = len(light.k)
+    whole, error = field.flux_njy[light.k, light.exposure], field.error_njy[light.k, light.exposure]
+    flux = whole * light.point_share()
+    sky = sky_error_njy(field, light.k, light.exposure)
+    sigma_px = light.sigma_arcsec / field.survey.pixel_arcsec
+    # White noise in pi r^2 pixels, against 4 pi sigma^2 under the point-spread function (King 1983, PASP 95, 163).
+    photons = (np.abs(whole) + residuals.around_njy) * field.survey.njy_per_electron
+    aperture_error = np.sqrt((sky * _APERTURE_PX / (2.0 * sigma_px)) ** 2 + photons)
+    own = np.sqrt(np.maximum(aperture_error**2 - error**2, 0.0))
+    leftover = 0.002 * rng.normal(0.0, 1.0, n) * residuals.around_njy
+    template_error = template_error_njy(field, residuals.still_njy, light.k, light.exposure)
+    template = residuals.still_njy + rng.normal(0.0, 1.0, n) * template_error
+    return {
+        "apFlux": whole + rng.normal(0.0, 1.0, n) * own + leftover,
+        "apFluxErr": aperture_error,
+        "isNegative": flux < 0.0,
+        # Detection works on a smoothed image: about the same signal-to-noise, and never below its threshold.
+        "snr": np.maximum(light.snr * rng.normal(0.99, 0.015, n), 5.0 + rng.exponential(0.03, n)),
+        "psfFlux": flux,
+        "psfFluxErr": error,
+        "scienceFlux": template + science_over_template(rng, flux, error),
+        "scienceFluxErr": error * rng.normal(0.998, 0.015, n),
+        "templateFlux": template,
+        "templateFluxErr": template_error,
+    }
+
+
+def science_over_template(rng: np.random.Generator, flux: FloatArray, error: FloatArray) -> FloatArray:
+    """(n,) by how much scienceFlux is above templateFlux [nJy]: the source, and what two fits differ by."""
+    return _SCIENCE_OVER_DIFFERENCE * flux + rng.normal(0.1, 0.3, len(flux)) * error
+
+
+def _chi2(rng: np.random.Generator, field: Field, light: Light, residuals: Residuals, pixels: IntArray) -> FloatArray:
+    """psfChi2: chi-square of so many pixels, and what is no point source beside it."""
+    error = field.error_njy[light.k, light.exposure]
+    star = residuals.still_njy / error
+    # A star leaves its lobes, and a few per cent where the point-spread functions do not match.
+    mismatch = star * rng.lognormal(np.log(0.04), 0.8, len(star))
+    trail = light.snr * (1.0 - light.point_share()) * 1.4
+    source = 0.02 * light.snr
+    excess = mismatch**2 + residuals.lobe_snr**2 + trail**2 + source**2
+    chi2: FloatArray = pixels * rng.normal(1.005, np.sqrt(2.0 / pixels)) + excess
+    return chi2
