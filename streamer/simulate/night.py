@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from schemas.surveys.tables import LSST_VERSIONS, ZTF_VERSIONS
 from streamer.simulate.lsst.packets import LsstPackets
 from streamer.simulate.observing.cadence import MAX_DAYS, NIGHT_SLOTS, Pointing, pair_gap_slots, start_mjd
 from streamer.simulate.observing.surveys import SURVEYS, Survey
@@ -77,6 +78,9 @@ def check_plan(plan: NightPlan) -> None:
     for name in plan.only:
         if name not in known:
             raise ValueError(f"unknown type {name!r}: expected some of {', '.join(known)}")
+    if plan.schema is not None and plan.schema not in _VERSIONS[plan.survey]:
+        known = _VERSIONS[plan.survey]
+        raise ValueError(f"unknown {plan.survey.upper()} schema {plan.schema!r}: expected one of {', '.join(known)}")
     if plan.seed < 0:
         raise ValueError(f"the seed must be 0 or more, not {plan.seed}")
 
@@ -97,7 +101,10 @@ def _packets(plan: NightPlan) -> Iterator[SimulatedPacket]:
         pointings = _pointings(plan, group, wanted)
         each = -(-wanted // len(pointings))
         fields = [draw_field(plan.survey, plan.seed, pointing, each, dealer) for pointing in pointings]
-        streams = [(ZtfPackets(field) if plan.survey == "ztf" else LsstPackets(field)).packets() for field in fields]
+        streams = [
+            (ZtfPackets(field) if plan.survey == "ztf" else LsstPackets(field, plan.schema)).packets()
+            for field in fields
+        ]
         merged = heapq.merge(*streams, key=lambda packet: packet.mjd_tai)
         for _ in range(wanted):
             yield next(merged)
