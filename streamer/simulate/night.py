@@ -34,6 +34,9 @@ GROUPS_PER_NIGHT = 3
 _GROUP_SLOTS = NIGHT_SLOTS // GROUPS_PER_NIGHT
 
 
+_VERSIONS = {"ztf": ZTF_VERSIONS, "lsst": LSST_VERSIONS}
+
+
 @dataclass(frozen=True, slots=True)
 class NightPlan:
     """What is asked of the simulator."""
