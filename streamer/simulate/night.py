@@ -82,8 +82,8 @@ def check_plan(plan: NightPlan) -> None:
         if name not in known:
             raise ValueError(f"unknown type {name!r}: expected some of {', '.join(known)}")
     if plan.schema is not None and plan.schema not in _VERSIONS[plan.survey]:
-        known = _VERSIONS[plan.survey]
-        raise ValueError(f"unknown {plan.survey.upper()} schema {plan.schema!r}: expected one of {', '.join(known)}")
+        versions = ", ".join(_VERSIONS[plan.survey])
+        raise ValueError(f"unknown {plan.survey.upper()} schema {plan.schema!r}: expected one of {versions}")
     if plan.seed < 0:
         raise ValueError(f"the seed must be 0 or more, not {plan.seed}")
 
