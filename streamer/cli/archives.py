@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from streamer.cli.options import AsJson, Config, Schemas, Survey, settings_of
+from streamer.cli.options import AsJson, Config, Schemas, settings_of
+from streamer.cli.simulate import simulate
 
 PANEL = "Archives"
 """Title of these commands in the help."""
@@ -90,47 +91,7 @@ def show(
     run_show(name, folder, out)
 
 
-@archives.command(rich_help_panel=PANEL)
-def simulate(
-    survey: Annotated[Survey, typer.Option("--survey", help="Whose packets to make.")],
-    rate: Annotated[float, typer.Option("--rate", metavar="R", help="Packets a second.")],
-    duration: Annotated[float, typer.Option("--duration", metavar="S", help="Seconds; R x S packets are made.")],
-    to: Annotated[
-        str,
-        typer.Option(
-            "--to",
-            metavar="DIR|kafka",
-            help="Folder for the packets, written unpaced; or `kafka`, the home cluster, paced as the sky would send "
-            "them (a folder of that name is ./kafka).",
-        ),
-    ],
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="The same seed gives the same night.")] = 0,
-    topic: Annotated[
-        str | None,
-        typer.Option("--topic", metavar="NAME", help="With kafka: the topic; else as the survey names tonight's."),
-    ] = None,
-    unpaced: Annotated[bool, typer.Option("--unpaced", help="With kafka: as fast as it goes.")] = False,
-    truth: Annotated[
-        Path | None,
-        typer.Option("--truth", metavar="FILE.parquet", help="With kafka: where to write what each object is."),
-    ] = None,
-    config: Config = None,
-) -> None:
-    """Make a night of packets: schema-valid, with histories that grow as objects come back.
-
-    The sky's time runs faster than the clock. truth.parquet beside the packets says what each object is.
-    """
-    from streamer.commands.simulate import KAFKA, check_options, plan_of, simulate_to_folder
-
-    check_options(to, topic, truth, config, unpaced)
-    plan = plan_of(survey.value, rate, duration, seed)
-    if to == KAFKA:
-        from streamer.commands.simulate_kafka import simulate_to_kafka
-        from streamer.simulate.pace import evenly
-
-        simulate_to_kafka(plan, settings_of(config), topic, truth, None if unpaced else evenly(rate))
-    else:
-        simulate_to_folder(plan, Path(to))
+archives.command(rich_help_panel=PANEL)(simulate)
 
 
 @archives.command("check-config", rich_help_panel=PANEL)

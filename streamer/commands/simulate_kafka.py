@@ -8,19 +8,24 @@ from time import perf_counter
 
 from rich.console import Console
 
-from streamer.commands.simulate import print_summary, shown_progress
-from streamer.factory.clusters import open_clusters
+from schemas.surveys.tables import LSST_VERSIONS
+from streamer.commands.simulate import Wanted, say, shown_progress
+from streamer.errors import UserError
+from streamer.factory.clusters import open_clusters, open_registry
 from streamer.kafka.cluster import Cluster, reach
+from streamer.kafka.registry_api import IdsNotTakenError
+from streamer.kafka.survey_schemas import register_lsst_schema
 from streamer.kafka.topics import TopicPlan, make, nights
 from streamer.settings import Settings
 from streamer.settings.service import HOME
-from streamer.simulate.files import NightReport, night_of_packets, writing_to
+from streamer.simulate.files import NightReport, writing_to
 from streamer.simulate.night import NightPlan
-from streamer.simulate.pace import Schedule, paced
+from streamer.simulate.offered import of_late
+from streamer.simulate.pace import Schedule, Visits, evenly, paced
 from streamer.sinks.packets import KafkaPacketSink
 
-TOPICS = {"ztf": "ztf_{date}_programid1", "lsst": "lsst-alerts-v11"}
-"""What the surveys call their topics; `{date}` is tonight as YYYYMMDD (UTC)."""
+TOPICS = {"ztf": "ztf_{date}_programid1", "lsst": "lsst-alerts-v{major}"}
+"""What the surveys call their topics; `{date}` is tonight as YYYYMMDD (UTC), `{major}` that of the schema's version."""
 
 PARTITIONS = 6
 """Partitions of a rehearsal's topic: fewer than the surveys', for one broker."""
@@ -33,19 +38,23 @@ ANSWER_TIMEOUT_S = 10.0
 
 
 def simulate_to_kafka(
-    plan: NightPlan, settings: Settings, topic: str | None, truth: Path | None, due_s: Schedule | None
+    wanted: Wanted, settings: Settings, topic: str | None, truth: Path | None, due_s: Schedule | None
 ) -> None:
-    """Sends the night, each packet when it is due or as fast as it goes, and says what arrived and how fast.
+    """Sends the packets, each when it is due or as fast as it goes, and says what arrived and how fast.
 
-    A topic that is missing is made, and that is said. UserError where the night cannot be made or sent.
+    A topic that is missing is made, LSST's schema is registered where its registry is configured, and both are said.
+    UserError where the packets cannot be made or sent.
     """
-    console = Console(stderr=True)
-    packets = night_of_packets(plan)
-    name = topic or topic_of(plan.survey, datetime.now(UTC).date())
+    console, plan = Console(stderr=True), wanted.plan
+    packets = wanted.packets(console, of_late)
+    name = topic or topic_of(plan.survey, datetime.now(UTC).date(), plan.schema)
     home = open_clusters(settings)[HOME]
     if _made(home, name, settings.kafka.replication_factor):
         console.print(f"made the topic {name} with {PARTITIONS} partitions at {home}", soft_wrap=True)
-    report = NightReport()
+    if plan.survey == "lsst":
+        _register(console, settings, plan.schema or LSST_VERSIONS[-1])
+    # The truth of a pool would grow without end.
+    report = NightReport(keeps_truth=truth is not None or wanted.pool is None)
     started_s = perf_counter()
     with KafkaPacketSink(home, name) as sink, shown_progress(console, plan) as after_packet:
         for packet in packets if due_s is None else paced(packets, due_s, sink.wait):
@@ -57,13 +66,41 @@ def simulate_to_kafka(
     if truth is not None:
         with writing_to(truth):
             report.write_truth(truth)
-    where = f"{sink.delivered / seconds:,.1f} packets/s; {sink.delivered:,} on {name} at {home}"
-    print_summary(console, plan, report, seconds, where)
+    where = f"{sink.delivered:,} on {name} at {home}"
+    say(console, wanted, report, seconds, where, {"to": "kafka", "topic": name, "delivered": sink.delivered})
 
 
-def topic_of(survey: str, today: date) -> str:
+def schedule_of(plan: NightPlan, rate_per_s: float, unpaced: bool, visits: bool, burst: int | None) -> Schedule | None:
+    """When packets are due, None for as fast as it goes; UserError where the options contradict one another."""
+    if unpaced and visits:
+        raise UserError("--visits says when packets are due, and --unpaced that none is: give one of them")
+    if burst is not None and not visits:
+        raise UserError("--burst is one visit among others: add --visits")
+    if not visits:
+        return None if unpaced else evenly(rate_per_s)
+    try:
+        return Visits(rate_per_s, plan.packets, burst)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
+def topic_of(survey: str, today: date, schema: str | None) -> str:
     """What a survey calls its topic of tonight."""
-    return nights(TOPICS[survey], today, 0, 0)[0]
+    major = (schema or LSST_VERSIONS[-1]).partition(".")[0]
+    return nights(TOPICS[survey].replace("{major}", major), today, 0, 0)[0]
+
+
+def _register(console: Console, settings: Settings, version: str) -> None:
+    registry = open_registry(settings.lsst_registry)
+    if registry is None:
+        return
+    with registry:
+        try:
+            subjects = register_lsst_schema(registry, version)
+        except IdsNotTakenError as refused:
+            console.print(f"schema {version} is not registered: {refused}", soft_wrap=True)
+        else:
+            console.print(f"schema {version} is {' and '.join(subjects)} of {registry}", soft_wrap=True)
 
 
 def _made(cluster: Cluster, topic: str, replication: int) -> bool:

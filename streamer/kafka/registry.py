@@ -136,6 +136,11 @@ class SchemaRegistry:
         self._cache.keep_registered(subject, schema_text, schema_id)
         return schema_id
 
+    def register_as(self, subject: str, schema_text: str, schema_id: int) -> None:
+        """Registers a schema under this very id, unless the registry has it so; RegistryError, see `RegistryApi`."""
+        if self._api.registered(subject, schema_text) != schema_id:
+            self._api.register_as(subject, schema_text, schema_id)
+
     def close(self) -> None:
         """Asks no more."""
         with self._changed:

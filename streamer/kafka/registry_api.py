@@ -28,11 +28,18 @@ CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
 MAX_ANSWER_BYTES = 16 * 2**20
 """A longer answer is nonsense: LSST's schema of 550 values is 140 KB with all its descriptions [byte]."""
 
+NOT_IMPORTING = 42205
+"""What a registry says to an id of its client's choice, unless the subject's mode is IMPORT."""
+
 Schema = dict[str, Any]
 
 
 class RegistryError(UserError):
     """A schema registry gives no answer that can be used: one line says why, and what to do."""
+
+
+class IdsNotTakenError(RegistryError):
+    """A schema registry gives ids itself; one line says how it would take ours."""
 
 
 class RegistryApi:
@@ -84,6 +91,30 @@ class RegistryApi:
             raise RegistryError(f"{self} gives no id for {subject}: is this the address of a schema registry?")
         return schema_id
 
+    def registered(self, subject: str, schema_text: str) -> int | None:
+        """The id of a schema under this subject, None where it has none; RegistryError."""
+        status, document = self._exchange(f"/subjects/{quote(subject, safe='')}", {"schema": schema_text})
+        if status == 404 and _error_code(document) // 100 == 404:
+            return None
+        schema_id = self._accepted(status, document).get("id")
+        return schema_id if isinstance(schema_id, int) else None
+
+    def register_as(self, subject: str, schema_text: str, schema_id: int) -> None:
+        """Registers a schema under an id of our choice, which is its version's number too; RegistryError.
+
+        IdsNotTakenError where the registry does not import under this subject.
+        """
+        path = f"/subjects/{quote(subject, safe='')}/versions"
+        status, document = self._exchange(path, {"schema": schema_text, "id": schema_id, "version": schema_id})
+        if status == 422 and _error_code(document) == NOT_IMPORTING:
+            put = "curl -X PUT -H 'Content-Type: application/json' -d '{\"mode\": \"IMPORT\"}'"
+            raise IdsNotTakenError(
+                f"{self} takes no id of ours for {subject}; it does after {put} {self.url}/mode/{subject}"
+            )
+        given = self._accepted(status, document).get("id")
+        if given != schema_id:
+            raise RegistryError(f"{self} gives {subject} the id {given} where {schema_id} was asked for")
+
     def _accepted(self, status: int, document: Any) -> dict[str, Any]:
         """The document of a good answer; RegistryError for any other."""
         if status == 200 and isinstance(document, dict):
@@ -103,7 +134,7 @@ class RegistryApi:
             raise RegistryError(f"{self} is in trouble (HTTP {status}){said}: look at its log")
         raise RegistryError(f"{self} answers nonsense (HTTP {status}){said}: is this the address of a schema registry?")
 
-    def _exchange(self, path: str, question: dict[str, str] | None = None) -> tuple[int, Any]:
+    def _exchange(self, path: str, question: dict[str, str | int] | None = None) -> tuple[int, Any]:
         """Status and document of an answer, None where it is no JSON; RegistryError where there is no answer."""
         data = None if question is None else json.dumps(question).encode()
         deadline = monotonic() + self._timeout_s

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,25 +19,28 @@ from streamer.simulate.truth import Truth
 class NightReport:
     """What a night was made of."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, keeps_truth: bool = True) -> None:
+        """Without the truth memory does not grow, and objects are not counted."""
         self.packets = 0
         self.bytes = 0
         self.types: Counter[str] = Counter()
         """Packets of each type."""
         self.truth = Truth()
         """What each object is, and its alerts."""
+        self._keeps_truth = keeps_truth
 
     @property
-    def objects(self) -> int:
-        """Objects that sent them."""
-        return len(self.truth.objects)
+    def objects(self) -> int | None:
+        """Objects that sent them, None where their truth is not kept."""
+        return len(self.truth.objects) if self._keeps_truth else None
 
     def add(self, packet: SimulatedPacket) -> None:
         """Counts a packet, and keeps its truth."""
         self.packets += 1
         self.bytes += len(packet.payload)
         self.types[packet.type] += 1
-        self.truth.add(packet)
+        if self._keeps_truth:
+            self.truth.add(packet)
 
     def write_truth(self, file: Path) -> None:
         """Writes the truth, beside another night's in a file that is there; raises as `Truth.write`."""
@@ -49,12 +52,20 @@ def write_night(
     folder: Path,
     after_packet: Callable[[SimulatedPacket], None] = lambda packet: None,
 ) -> NightReport:
-    """Writes a night's packets into `folder`, `<candid>.avro` or `<diaSourceId>.bin`, and `truth.parquet` last.
+    """Writes the packets of a plan as `write_packets` does; UserError where the plan makes no night, too."""
+    return write_packets(night_of_packets(plan), folder, after_packet)
 
-    A folder that holds a night already gets this one beside it, and the truth of both. UserError where the arguments
-    make no night, or where the folder cannot be written.
+
+def write_packets(
+    packets: Iterable[SimulatedPacket],
+    folder: Path,
+    after_packet: Callable[[SimulatedPacket], None] = lambda packet: None,
+) -> NightReport:
+    """Writes packets into `folder`, `<candid>.avro` or `<diaSourceId>.bin`, and `truth.parquet` last.
+
+    A folder that holds a night already gets this one beside it, and the truth of both. UserError where the folder
+    cannot be written.
     """
-    packets = night_of_packets(plan)
     report = NightReport()
     with writing_to(folder):
         folder.mkdir(parents=True, exist_ok=True)

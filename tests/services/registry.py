@@ -19,6 +19,7 @@ Answer = tuple[int, Any]
 NO_SUBJECT: Answer = (404, {"error_code": 40401, "message": "Subject not found."})
 NO_VERSION: Answer = (404, {"error_code": 40402, "message": "Version not found."})
 NO_SCHEMA: Answer = (404, {"error_code": 40403, "message": "Schema not found"})
+NOT_IMPORTING: Answer = (422, {"error_code": 42205, "message": "Subject is not in import mode"})
 UNAUTHORIZED: Answer = (401, {"error_code": 40101, "message": "Unauthorized"})
 
 MEDIA_TYPE = "application/vnd.schemaregistry.v1+json"
@@ -45,6 +46,8 @@ class SchemaRegistry:
     """Each schema's text by its id."""
     subjects: dict[str, list[int]] = field(default_factory=dict)
     """The ids of each subject's versions; version 1 comes first."""
+    importing: set[str] = field(default_factory=set)
+    """Subjects that take ids of their client's choice, and only such (mode IMPORT)."""
 
     _port: int = 0
     _server: ThreadingHTTPServer | None = None
@@ -96,7 +99,7 @@ class SchemaRegistry:
             return UNAUTHORIZED
         for wanted, pattern, reply in _ROUTES:
             if method == wanted and (found := re.fullmatch(pattern, path)):
-                return reply(self, *map(unquote, found.groups()), *([body["schema"]] if method == "POST" else []))
+                return reply(self, *map(unquote, found.groups()), *([body] if body is not None else []))
         return 404, {"error_code": 404, "message": "HTTP 404 Not Found"}
 
     def _by_id(self, schema_id: str) -> Answer:
@@ -116,8 +119,18 @@ class SchemaRegistry:
         number = newest if version == "latest" else int(version)
         return self._described(subject, number) if 1 <= number <= newest else NO_VERSION
 
-    def _register(self, subject: str, schema: str) -> Answer:
-        known = self._look_up(subject, schema)
+    def _set_mode(self, subject: str, body: dict[str, Any]) -> Answer:
+        (self.importing.add if body["mode"] == "IMPORT" else self.importing.discard)(subject)
+        return 200, {"mode": body["mode"]}
+
+    def _register(self, subject: str, body: dict[str, Any]) -> Answer:
+        schema, chosen = body["schema"], body.get("id")
+        if (chosen is not None) is not (subject in self.importing):
+            return NOT_IMPORTING
+        if chosen is not None:
+            self.add(schema, chosen, subject)
+            return 200, {"id": chosen}
+        known = self._look_up(subject, body)
         if known[0] == 200:
             return 200, {"id": known[1]["id"]}
         same = [schema_id for schema_id, text in self.schemas.items() if text == schema]
@@ -125,7 +138,8 @@ class SchemaRegistry:
         self.add(schema, schema_id, subject)
         return 200, {"id": schema_id}
 
-    def _look_up(self, subject: str, schema: str) -> Answer:
+    def _look_up(self, subject: str, body: dict[str, Any]) -> Answer:
+        schema = body["schema"]
         if subject not in self.subjects:
             return NO_SUBJECT
         for version, schema_id in enumerate(self.subjects[subject], start=1):
@@ -145,6 +159,7 @@ _ROUTES: list[tuple[str, str, Callable[..., Answer]]] = [
     ("GET", r"/subjects/([^/]+)/versions/(\d+|latest)", SchemaRegistry._version),
     ("POST", r"/subjects/([^/]+)/versions", SchemaRegistry._register),
     ("POST", r"/subjects/([^/]+)", SchemaRegistry._look_up),
+    ("PUT", r"/mode/([^/]+)", SchemaRegistry._set_mode),
 ]
 
 
@@ -161,6 +176,9 @@ def _handler(registry: SchemaRegistry) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             self._reply(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+
+        def do_PUT(self) -> None:
+            self.do_POST()
 
         def _reply(self, body: Any) -> None:
             path = self.path.partition("?")[0]

@@ -13,7 +13,7 @@ from streamer.simulate import night
 from streamer.simulate.night import MAX_DAYS, NightPlan, check_plan, packet_count, simulate_night
 from streamer.simulate.observing.cadence import START_SPREAD_DAYS
 from streamer.simulate.packet import SimulatedPacket
-from streamer.simulate.sky.mixture import MIXTURES
+from streamer.simulate.sky.mixture import POPULATIONS
 from streamer.simulate.source import SimulatorSource
 
 SURVEYS = ("ztf", "lsst")
@@ -102,7 +102,7 @@ def test_objects_come_back_over_nights(survey: str, request: pytest.FixtureReque
 @pytest.mark.parametrize("survey", SURVEYS)
 def test_a_rich_night_shows_every_broad_class(survey: str, request: pytest.FixtureRequest) -> None:
     packets = _night(request, survey)
-    assert {packet.type for packet in packets} <= {population.type for population in MIXTURES["rich"]}
+    assert {packet.type for packet in packets} <= {population.type for population in POPULATIONS}
     assert {packet.label for packet in packets} == {*CLASSES, None}
 
 
