@@ -81,7 +81,8 @@ def shape_columns(rng: np.random.Generator, field: Field, light: Light, residual
     artefact = field.objects.artefact[light.k]
     size = np.select([artefact == COSMIC_RAY, artefact == GHOST], [0.3, 3.0], 1.0)
     scatter = 2.6 / light.snr + 0.03
-    growth = size * rng.lognormal(0.0, scatter)
+    near = np.exp(5.0 - light.snr)
+    growth = size * rng.lognormal(-0.3 * near, scatter)
     psf = _psf_moments(rng, field, light)
     ellipticity = rng.normal(0.0, 1.0, (2, n)) * np.minimum(1.9 / light.snr + 0.03, 0.4)
     mean = (psf["ixxPSF"] + psf["iyyPSF"]) / 2.0
@@ -93,7 +94,7 @@ def shape_columns(rng: np.random.Generator, field: Field, light: Light, residual
         "ixy": mean * growth * ellipticity[1] + trail * np.sin(along) * np.cos(along),
     }
     larger = np.log((moments["ixx"] + moments["iyy"]) / (2.0 * mean))
-    doubt = -0.4 - 2.6 * np.log10(light.snr / 5.5) + np.clip(4.0 + light.snr / 20.0, 4.0, 12.0) * larger
+    doubt = -0.9 + 2.2 * near - 2.6 * np.log10(light.snr / 5.5) + np.clip(4.0 + light.snr / 20.0, 4.0, 12.0) * larger
     extended = 1.0 / (1.0 + np.exp(-(doubt + rng.normal(0.0, 1.0, n)).clip(-15.0, 40.0)))
     return {
         **{name: _unless(failed, column) for name, column in moments.items()},
@@ -115,7 +116,7 @@ def _failure_chance(field: Field, light: Light, residuals: Residuals) -> FloatAr
 def _psf_moments(rng: np.random.Generator, field: Field, light: Light) -> dict[str, FloatArray]:
     """The point-spread function's moments: round to a few per cent, the same way all over a visit."""
     visits = len(field.exposures)
-    visit = field.generator(41).normal(0.0, 0.06, (2, visits))[:, light.exposure]
+    visit = field.generator(41).normal(0.0, 0.07, (2, visits))[:, light.exposure]
     e1, e2 = visit + rng.normal(0.0, 0.02, visit.shape)
     area = light.sigma_arcsec**2 * rng.lognormal(0.0, 0.02, len(e1))
     return {"ixxPSF": area * (1.0 + e1), "iyyPSF": area * (1.0 - e1), "ixyPSF": area * e2}
@@ -139,7 +140,7 @@ def trail_columns(
     # Of what is no trail the fit says that its flux is far better known than it is.
     narrow = rng.lognormal(np.log(0.25), 0.9, n) * 5.0 / (5.0 + light.snr)
     fitted = {
-        "trailFlux": flux * (1.0 + 0.05 * np.exp(-light.snr / 8.0) + rng.normal(0.0, 0.35, n) / light.snr),
+        "trailFlux": flux * (1.0 + 0.1 * np.exp(-light.snr / 8.0)) + rng.normal(0.0, 0.3, n) * error,
         "trailFluxErr": error * np.where(moves, rng.uniform(0.4, 0.9, n), narrow),
         "trailRa": place["ra"] + off[0] / np.cos(np.radians(place["dec"])),
         "trailDec": place["dec"] + off[1],

@@ -27,6 +27,9 @@ RELIABILITY_VERSION = "sim-1"
 _APERTURE_PX = 12.0
 """Radius of Rubin's aperture."""
 
+_WINGS = 0.93
+"""Sky noise in the aperture over that under the fit, relative to a Gaussian's: real ones have wings."""
+
 _SCIENCE_OVER_DIFFERENCE = 1.018
 """A source is as much brighter on the visit image than on the difference, in the median of 1,802 real sources."""
 
@@ -123,7 +126,7 @@ def _astrometry(
     error = field.error_njy[light.k, light.exposure]
     snr = np.where(residuals.is_dipole, np.maximum(residuals.still_njy / error, light.snr) * 1.4, light.snr)
     spread = np.hypot(light.sigma_arcsec, 0.5 * light.trail_arcsec)
-    error_px = np.maximum(1.5 * spread / snr / scale * rng.lognormal(0.0, 0.2, (2, n)), 0.003)
+    error_px = np.maximum(1.5 * spread / snr / scale * rng.lognormal(0.0, 0.23, (2, n)), 0.003)
     off = rng.normal(0.0, 1.0, (2, n)) * error_px
     turn = np.radians(field.exposures.rotation_deg[light.exposure])
     cos, sin = np.cos(turn), np.sin(turn)
@@ -152,17 +155,20 @@ def _photometry(rng: np.random.Generator, field: Field, light: Light, residuals:
     sigma_px = light.sigma_arcsec / field.survey.pixel_arcsec
     # White noise in pi r^2 pixels, against 4 pi sigma^2 under the point-spread function (King 1983, PASP 95, 163).
     photons = (np.abs(whole) + residuals.around_njy) * field.survey.njy_per_electron
-    aperture_error = np.sqrt((sky * _APERTURE_PX / (2.0 * sigma_px)) ** 2 + photons)
+    aperture_error = np.sqrt((_WINGS * sky * _APERTURE_PX / (2.0 * sigma_px)) ** 2 + photons)
     own = np.sqrt(np.maximum(aperture_error**2 - error**2, 0.0))
     leftover = 0.002 * rng.normal(0.0, 1.0, n) * residuals.around_njy
     template_error = template_error_njy(field, residuals.still_njy, light.k, light.exposure)
-    template = residuals.still_njy + rng.normal(0.0, 1.0, n) * template_error
+    template = residuals.still_njy + rng.normal(0.0, 1.0, n) * np.hypot(template_error, 0.3 * error)
+    # On stars and their residuals the threshold's own measure of noise is off.
+    star = np.maximum(residuals.still_njy, 0.0) / error
+    found_snr = light.snr * light.point_share() * rng.normal(0.988, 0.005 + 0.03 * star / (star + 100.0))
     return {
         "apFlux": whole + rng.normal(0.0, 1.0, n) * own + leftover,
         "apFluxErr": aperture_error,
         "isNegative": flux < 0.0,
         # Detection works on a smoothed image: about the same signal-to-noise, and never below its threshold.
-        "snr": np.maximum(light.snr * rng.normal(0.99, 0.015, n), 5.0 + rng.exponential(0.03, n)),
+        "snr": np.maximum(found_snr, 5.0 + rng.exponential(0.05, n)),
         "psfFlux": flux,
         "psfFluxErr": error,
         "scienceFlux": template + science_over_template(rng, flux, error),

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from schemas.light_curve import FloatArray, IntArray
-from streamer.simulate.images.stamps import TEMPLATE_SKY_RATIO
+from schemas.light_curve import BANDS, FloatArray, IntArray
 from streamer.simulate.lsst.rows import Columns
 from streamer.simulate.scene import BoolArray, Field, psf_share
 from streamer.simulate.sky.objects import BAD_SUBTRACTION
@@ -20,6 +19,9 @@ _LOBE = 0.6
 """Signal-to-noise of a lobe for a shift of 1 sigma and a star of signal-to-noise 1: a Gaussian's greatest slope."""
 
 _LONGEST_DIPOLE_ARCSEC = 0.15
+_REFERENCE_ERROR = 0.1
+"""Median error of the reference image's fluxes over that of an exposure's."""
+
 _APERTURE_ARCSEC = 2.4
 """Radius of Rubin's aperture, 12 pixels."""
 
@@ -99,7 +101,7 @@ def dipole_columns(rng: np.random.Generator, residuals: Residuals, error_njy: Fl
         "dipoleAngle": residuals.shift_angle_deg,
     }
     pixels = np.rint(bbox_px**2 * rng.normal(2.6, 0.2, n)).astype(np.int64)
-    fitted["dipoleChi2"] = pixels * rng.lognormal(np.log(0.6), 1.0, n)
+    fitted["dipoleChi2"] = pixels * rng.lognormal(np.log(0.8), 0.7, n)
     return {
         **{name: np.where(dipole, column, np.nan) for name, column in fitted.items()},
         "isDipole": dipole,
@@ -109,9 +111,15 @@ def dipole_columns(rng: np.random.Generator, residuals: Residuals, error_njy: Fl
 
 
 def template_error_njy(field: Field, still: FloatArray, k: IntArray, exposure: IntArray) -> FloatArray:
-    """(n,) error of templateFlux: the reference image's sky, and the light's own noise in many exposures."""
-    sky = sky_error_njy(field, k, exposure) * TEMPLATE_SKY_RATIO
-    error: FloatArray = np.sqrt(sky**2 + TEMPLATE_SKY_RATIO**2 * np.maximum(still, 0.0) * field.survey.njy_per_electron)
+    """(n,) error of templateFlux: the reference image's sky, and the light's own noise in many exposures.
+
+    The stacks are as deep as a field has been seen often in the band: 0.03 to 0.4 of an exposure's error in real
+    packets.
+    """
+    drawn = field.generator(42).lognormal(np.log(_REFERENCE_ERROR), 0.7, len(BANDS)).clip(0.03, 0.4)
+    ratio = drawn[field.exposures.band[exposure]]
+    photons = np.maximum(still, 0.0) * field.survey.njy_per_electron
+    error: FloatArray = ratio * np.sqrt(sky_error_njy(field, k, exposure) ** 2 + photons)
     return error
 
 
