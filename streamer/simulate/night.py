@@ -105,8 +105,7 @@ def _packets(plan: NightPlan) -> Iterator[SimulatedPacket]:
         each = -(-wanted // len(pointings))
         fields = [draw_field(plan.survey, plan.seed, pointing, each, dealer) for pointing in pointings]
         streams = [
-            (ZtfPackets(field) if plan.survey == "ztf" else LsstPackets(field, plan.schema)).packets()
-            for field in fields
+            (ZtfPackets if plan.survey == "ztf" else LsstPackets)(field, plan.schema).packets() for field in fields
         ]
         merged = heapq.merge(*streams, key=lambda packet: packet.mjd_tai)
         for _ in range(wanted):

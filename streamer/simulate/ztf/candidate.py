@@ -1,176 +1,124 @@
-"""ZTF's records of a detection, a non-detection and a forced measurement, in ZTF's names, units and sentinels."""
+"""ZTF's records of the detections of one field, in ZTF's names, units and sentinels; all drawn at once."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from schemas.light_curve import BANDS, FloatArray, IntArray
+from schemas.light_curve import FloatArray, IntArray
 from schemas.surveys.columns import ZERO_POINT_AB_NJY, flux_from_magnitude
-from schemas.times import MJD_UNIX_EPOCH, SECONDS_PER_DAY, unix_from_mjd_tai
-from streamer.simulate.scene import Field
-from streamer.simulate.sky.objects import BAD_SUBTRACTION, COSMIC_RAY
-from streamer.simulate.ztf.catalogue import MISSING, Catalogue
+from streamer.simulate.scene import BoolArray, Field
+from streamer.simulate.ztf.catalogue import Catalogue
+from streamer.simulate.ztf.chips import SURVEY_BEGAN_JD, Chips
+from streamer.simulate.ztf.quality import Look, quality_columns
+from streamer.simulate.ztf.rows import Columns
 
-FILTER_ID = {"g": 1, "r": 2, "i": 3}
+RAW_SNR = 3.5
+"""ndethist counts raw detections too, down to about this signal over the noise."""
 
-_JD_OF_MJD_ZERO = 2_400_000.5
-_NIGHT_ONE_JD = 2_457_754.5
-"""ZTF counts its nights (nid) from 2017-01-01 UTC."""
+MOST_SIGMA = 1.0857 / 5.0
+"""No alert's magnitude is known worse than this."""
 
-_SENTINEL = -99_999.0
-"""What forced photometry writes where it failed."""
+_DEPTH_TERM, _FLUX_TERM = 0.256, 0.149
+"""(5 / (S/N))^2 of quoted errors falls with flux over depth x, 5 at diffmaglim, as 0.256 / x^2 + 0.149 / x: 900 public
+packets, medians from x = 6 to 70."""
 
-_GOOD, _FAILED = "0", "61"
-
-Record = dict[str, Any]
+_PRE_ALERT_JD = SURVEY_BEGAN_JD - 150.0
 
 
 class Candidates:
-    """Records of one field. Detections are drawn in bulk; what an exposure shares is worked out once."""
+    """D detections, history included, by time."""
 
-    def __init__(self, field: Field) -> None:
+    def __init__(self, field: Field, version: str) -> None:
         self._field = field
-        rng = field.generator(4)
-        n = len(field.exposures)
-        self._fid = np.array([FILTER_ID.get(name, 0) for name in BANDS])[field.exposures.band]
-        start = unix_from_mjd_tai(field.exposures.mjd_tai) - field.survey.exposure_s / 2.0
-        self._jd: FloatArray = start / SECONDS_PER_DAY + MJD_UNIX_EPOCH + _JD_OF_MJD_ZERO
-        self._nid = np.floor(self._jd - _NIGHT_ONE_JD).astype(np.int64)
-        self._fraction = self._jd - _NIGHT_ONE_JD - self._nid
-        self.zero_point: FloatArray = rng.normal(26.3, 0.05, n) - 0.1 * (self._fid == 1)
-        self.sky_dn: FloatArray = rng.lognormal(np.log(160.0), 0.35, n)
-        self._zp_rms = rng.uniform(0.016, 0.06, n)
-        self._matches = rng.integers(250, 2100, n)
-        self._colour = np.where(self._fid == 1, -0.055, 0.09) + rng.normal(0.0, 0.015, n)
-        self._number = int(rng.integers(250, 880))
-        self._reference_jd = self._jd[0] - rng.uniform(900.0, 1900.0)
-        self._date = _dates(self._jd)
-        self._name = int(rng.integers(26**7))
-        self._catalogue = Catalogue(field)
-        detections = np.cumsum(field.detected, axis=1)
-        self._before = field.objects.detected_before
-        self._detections = detections + self._before[:, None]
+        self.chips = Chips(field)
+        self.catalogue = Catalogue(field)
+        self.k, self.exposure = field.detections()
+        """(D,) object and exposure of each detection."""
+        self.cell = field.objects.cell[self.k]
+        raw: BoolArray = field.covered & (np.abs(field.flux_njy) >= RAW_SNR * field.error_njy)
+        raw |= field.detected
+        self._raw = np.cumsum(raw, axis=1) + field.objects.detected_before[:, None]
         self._coverage = np.cumsum(field.covered, axis=1) + field.objects.covered_before[:, None]
-        first = np.argmax(field.detected, axis=1)
-        self._first_jd = np.where(self._before > 0, self._reference_jd, self._jd[first])
-        self._candid = self._candids()
-
-    def _pid(self, k: IntArray, exposure: IntArray) -> IntArray:
-        """nid, five digits of the day's fraction, two of the readout channel, 15 for a difference image."""
-        pid: IntArray = (
-            self._nid[exposure] * 10**9
-            + np.floor(self._fraction[exposure] * 1e5).astype(np.int64) * 10**4
-            + self._field.objects.cell[k] * 100
-            + 15
+        self.first_jd = self._first_jd(raw)
+        self.candid, self._place_in_table = self._ids()
+        rng = field.generator(7)
+        at = (self.exposure, self.cell)
+        columns: Columns = self.chips.columns(self.exposure, self.cell)
+        columns["rbversion"] = "t8_f5_c3" if version == "3.2" else "t17_f5_c3"
+        columns |= self._photometry(rng)
+        columns |= self._history()
+        band = field.exposures.band[self.exposure]
+        ra, dec = np.asarray(columns["ra"]), np.asarray(columns["dec"])
+        self.row_columns: Columns = columns | dict(self.catalogue.reference(self.k, band, ra, dec))
+        look = Look(self._depth_snr, self._ratio, self.chips.width_px[at], field.objects.artefact[self.k])
+        self.row_columns |= quality_columns(rng, look, has_deep=version != "3.2")
+        self.alert_columns: Columns = self.chips.calibration(self.exposure, self.cell) | self.catalogue.columns(
+            self.k, ra, dec
         )
-        return pid
 
-    def _candids(self) -> IntArray:
-        """(K, E) pid, 015 for positive or 010 for negative, three digits counting within the image; 0 undetected."""
+    def _first_jd(self, raw: BoolArray) -> FloatArray:
+        """(K,) of the first detection: in this field's exposures, or some time in the survey's years before."""
+        before, o = self._field.objects.detected_before, self._field.objects
+        in_sight = self.chips.jd[np.argmax(raw, axis=1)]
+        rng = self._field.generator(8)
+        # The earliest of so many detections over the time when the place had been covered so often.
+        early = 1.0 - rng.random(len(before)) ** (1.0 / np.maximum(before, 1))
+        begin = np.maximum(_PRE_ALERT_JD, self.chips.jd[0] - 3.0 * o.covered_before)
+        first: FloatArray = np.where(before > 0, begin + early * (self.chips.jd[0] - begin), in_sight)
+        return np.round(first, 7)
+
+    def _ids(self) -> tuple[IntArray, IntArray]:
+        """(D,) candid, which is pid, 015 for positive or 010 for negative, and three digits counting within the image;
+        and that count.
+        """
         field = self._field
-        k, exposure = field.detections()
-        image = exposure * field.survey.cells + field.objects.cell[k]
+        image = self.exposure * field.survey.cells + self.cell
         order = np.argsort(image, kind="stable")
         ranked = image[order]
-        new = np.concatenate([[True], ranked[1:] != ranked[:-1]])
-        start = np.maximum.accumulate(np.where(new, np.arange(len(ranked)), 0))
+        new = np.concatenate([[True], ranked[1:] != ranked[:-1]])[: len(ranked)]
+        begin = np.maximum.accumulate(np.where(new, np.arange(len(ranked)), 0))
+        # Between two of these, other candidates of the image were found.
+        gap = field.generator(9).geometric(0.08, len(ranked))
+        crowd = np.bincount(image, minlength=1)[ranked]
+        gap = np.where(crowd > 20, 1, np.minimum(gap, 45))
+        through = np.cumsum(gap)
+        count = through - (through - gap)[begin] - 1
         table = np.empty(len(ranked), dtype=np.int64)
-        table[order] = np.arange(len(ranked)) - start
+        table[order] = count
         if len(table) and table.max() > 999:
             raise ValueError("more than 1,000 detections in one image: ask for fewer packets a field")
-        candid = np.zeros(field.detected.shape, dtype=np.int64)
-        positive = field.flux_njy[k, exposure] > 0.0
-        candid[k, exposure] = self._pid(k, exposure) * 10**6 + np.where(positive, 15, 10) * 1000 + table
-        return candid
+        positive = field.flux_njy[self.k, self.exposure] > 0.0
+        pid = self.chips.pid[self.exposure, self.cell]
+        return pid * 10**6 + np.where(positive, 15, 10) * 1000 + table, table
 
-    def object_id(self, k: int, exposure: int | None) -> str:
-        """`ZTF`, the year of the first detection, seven letters; with an exposure, the name of that place alone."""
-        moved = 0 if exposure is None else exposure + 1
-        serial = (self._field.index * 1_000_003 + k) * 4096 + moved
-        # A step prime to 26^7 visits every name once before any comes again.
-        number = (self._name + serial * 2_654_435_761) % 26**7
-        letters = []
-        for _ in range(7):
-            number, letter = divmod(number, 26)
-            letters.append(chr(ord("a") + letter))
-        jd = self._first_jd[k] if exposure is None else self._jd[exposure]
-        return f"ZTF{int(18 + max(jd - 2_458_119.5, 0.0) / 365.25):02d}{''.join(letters)}"
-
-    def file_name(self, k: int, exposure: int, archive: bool) -> str:
-        """The difference image's name; history rows give its path in the archive."""
-        date, fraction = self._date[exposure], int(self._fraction[exposure] * 1e6)
-        cell = int(self._field.objects.cell[k])
-        band = BANDS[int(self._field.exposures.band[exposure])]
-        name = (
-            f"ztf_{date}{fraction:06d}_{self._number:06d}_z{band}_c{cell // 4 + 1:02d}_o_q{cell % 4 + 1}"
-            "_scimrefdiffimg.fits"
-        )
-        return f"/ztf/archive/sci/{date[:4]}/{date[4:]}/{fraction:06d}/{name}.fz" if archive else name
-
-    def _image(self, k: IntArray, exposure: IntArray) -> dict[str, Any]:
-        """What detections and non-detections share: the columns of their difference image."""
-        field = self._field
+    def _photometry(self, rng: np.random.Generator) -> Columns:
+        """Brightness, position on the chip and on the sky."""
+        field, k, exposure = self._field, self.k, self.exposure
         n = len(k)
+        at = (exposure, self.cell)
+        self._flux = field.flux_njy[k, exposure]
+        size = np.abs(self._flux)
+        limit = self.chips.limit_mag[at]
+        self._depth_snr = 5.0 * size / flux_from_magnitude(limit)
+        still = self.catalogue.reference_flux_njy()[k, field.exposures.band[exposure]]
+        self._ratio = still / size
+        mag = ZERO_POINT_AB_NJY - 2.5 * np.log10(size)
+        sigma = self._quoted_error(rng, size / field.error_njy[k, exposure])
+        residual = self._ratio / (self._ratio + 5.0)
+        spread = np.hypot(1.25 / self._depth_snr, 0.045 + 0.09 * residual)
+        aperture = np.round(mag + _within(rng, 0.01 + 0.06 * residual, spread, -0.4, 0.75), 4)
+        aperture_error = 1.85 / self._depth_snr * rng.lognormal(0.0, 0.14, n)
+        wide_error = 1.23 * aperture_error * rng.lognormal(0.0, 0.04, n)
+        wide = aperture + rng.normal(-0.2, 0.6, n) * wide_error
+        ra, dec = self._places(rng, self._depth_snr, residual)
+        o = field.objects
+        x, y = (place[k] + rng.normal(0.0, 3.0, n) for place in (o.x_px, o.y_px))
+        width, height = field.survey.cell_px
+        x, y = np.round(x.clip(10.0, width - 10.0), 4), np.round(y.clip(10.0, height - 10.0), 4)
         return {
-            "jd": self._jd[exposure],
-            "fid": self._fid[exposure],
-            "pid": self._pid(k, exposure),
-            "diffmaglim": field.exposures.limit_mag[exposure] + self._cell_depth[k],
-            "programpi": ["Kulkarni"] * n,
-            "programid": [1] * n,
-            "nid": self._nid[exposure],
-            "rcid": field.objects.cell[k],
-            "field": [self._number] * n,
-            "magzpsci": self.zero_point[exposure],
-            "magzpsciunc": 4e-6 + 1e-2 / self._matches[exposure] ** 1.5,
-            "magzpscirms": self._zp_rms[exposure],
-            "clrcoeff": self._colour[exposure],
-            "clrcounc": 8e-6 + 1e-2 / self._matches[exposure] ** 1.5,
-            "rbversion": ["t17_f5_c3"] * n,
-        }
-
-    @property
-    def _cell_depth(self) -> FloatArray:
-        return self._catalogue.cell_depth
-
-    def records(self, rng: np.random.Generator, k: IntArray, exposure: IntArray) -> list[Record]:
-        """`candidate` records of the detections of objects `k` at `exposure`, both (n,)."""
-        columns = self._image(k, exposure)
-        columns["pdiffimfilename"] = [
-            self.file_name(int(i), int(e), archive=False) for i, e in zip(k, exposure, strict=True)
-        ]
-        columns |= self._photometry(rng, k, exposure, columns["diffmaglim"])
-        columns |= self._catalogue.columns(rng, k, self._field.exposures.band[exposure], columns["ra"], columns["dec"])
-        columns |= self._quality(rng, k, exposure)
-        names = list(columns)
-        values = [column.tolist() if isinstance(column, np.ndarray) else column for column in columns.values()]
-        return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
-
-    def _photometry(
-        self, rng: np.random.Generator, k: IntArray, exposure: IntArray, limit: FloatArray
-    ) -> dict[str, Any]:
-        """Brightness, position and history of detections."""
-        field, o = self._field, self._field.objects
-        n = len(k)
-        flux, error = field.flux_njy[k, exposure], field.error_njy[k, exposure]
-        snr = np.abs(flux) / error
-        mag = ZERO_POINT_AB_NJY - 2.5 * np.log10(np.abs(flux))
-        sigma = 1.0857 / snr
-        aperture = mag + rng.normal(0.0, 0.7, n) * sigma
-        wide = mag + rng.normal(0.0, 1.2, n) * sigma
-        ra, dec = field.position_deg(k, exposure)
-        jitter = field.exposures.seeing_arcsec[exposure] / 2.355 / snr / 3600.0
-        ra = (ra + rng.normal(0.0, 1.0, n) * jitter / np.cos(np.radians(dec))) % 360.0
-        dec = dec + rng.normal(0.0, 1.0, n) * jitter
-        x, y = o.x_px[k] + rng.normal(0.0, 3.0, n), o.y_px[k] + rng.normal(0.0, 3.0, n)
-        moving = np.any(o.motion_arcsec_per_day[k] != 0.0, axis=1)
-        once = np.ones(n, dtype=np.int64)
-        return {
-            "candid": self._candid[k, exposure],
-            "isdiffpos": np.where(flux > 0.0, "t", "f"),
-            "tblid": self._candid[k, exposure] % 1000,
+            "candid": self.candid,
+            "isdiffpos": np.where(self._flux > 0.0, "t", "f"),
+            "tblid": self._place_in_table,
             "xpos": x,
             "ypos": y,
             "ra": ra,
@@ -178,104 +126,54 @@ class Candidates:
             "magpsf": mag,
             "sigmapsf": sigma,
             "magap": aperture,
-            "sigmagap": sigma * 1.3,
-            "magapbig": wide,
-            "sigmagapbig": sigma * 1.7,
+            "sigmagap": np.round(aperture_error, 4),
+            "magapbig": np.round(wide, 4),
+            "sigmagapbig": np.round(wide_error, 4),
             "magdiff": aperture - mag,
             "magfromlim": limit - aperture,
-            "scorr": snr * rng.normal(1.0, 0.05, n).clip(0.85),
-            "mindtoedge": np.minimum(np.minimum(x, 3072.0 - x), np.minimum(y, 3080.0 - y)),
-            "ndethist": np.where(moving, once, self._detections[k, exposure]),
+            "mindtoedge": np.minimum(np.minimum(x, width - x), np.minimum(y, height - y)),
+        }
+
+    def _quoted_error(self, rng: np.random.Generator, measured_snr: FloatArray) -> FloatArray:
+        """sigmapsf: by flux over depth as ZTF quotes it, no better than the measurement; within `MOST_SIGMA`."""
+        x = self._depth_snr
+        quoted = x / np.sqrt(_DEPTH_TERM + _FLUX_TERM * x) * rng.lognormal(0.0, 0.13, len(x))
+        snr = np.minimum(quoted, measured_snr * rng.lognormal(0.02, 0.06, len(x)))
+        weak = 5.0 + 0.35 * np.abs(rng.normal(0.0, 1.0, len(x)))
+        sigma: FloatArray = np.minimum(1.0857 / np.where(snr < 5.0, weak, snr), MOST_SIGMA)
+        return sigma
+
+    def _places(self, rng: np.random.Generator, snr: FloatArray, residual: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """(D,) measured positions [deg], rounded as ZTF rounds them.
+
+        About the true one by the width over the signal, with a floor of astrometry; residuals of stars sit beside them,
+        those of one star on the same side.
+        """
+        field, n = self._field, len(snr)
+        width = field.exposures.seeing_arcsec[self.exposure] / 2.355
+        jitter = np.hypot(0.6 * width / snr, 0.065 + 0.12 * residual * rng.random(n))
+        lean = field.generator(10).normal(0.0, 1.0, (len(field.objects), 2))[self.k] * (0.03 + 0.22 * residual)[:, None]
+        east, north = jitter * rng.normal(0.0, 1.0, n) + lean[:, 0], jitter * rng.normal(0.0, 1.0, n) + lean[:, 1]
+        ra, dec = field.position_deg(self.k, self.exposure)
+        measured = dec + north / 3600.0
+        return np.round((ra + east / 3600.0 / np.cos(np.radians(dec))) % 360.0, 7), np.round(measured, 7)
+
+    def _history(self) -> Columns:
+        """How often the place had been covered and detected, and since when; what moves is new wherever it is seen."""
+        k, exposure = self.k, self.exposure
+        moving, jd = self._field.objects.moving[k], self.chips.jd[exposure]
+        return {
+            "ndethist": np.where(moving, 1, self._raw[k, exposure]),
             "ncovhist": self._coverage[k, exposure],
-            "jdstarthist": np.where(moving, self._jd[exposure], self._first_jd[k]),
-            "jdendhist": self._jd[exposure],
-            "ssnrms": snr * rng.uniform(0.9, 1.2, n),
-            "exptime": [field.survey.exposure_s] * n,
-        }
-
-    def _quality(self, rng: np.random.Generator, k: IntArray, exposure: IntArray) -> dict[str, Any]:
-        """How a detection looks to ZTF's own checks: shapes, counts of bad pixels, real/bogus scores."""
-        field, o = self._field, self._field.objects
-        n = len(k)
-        bogus = o.artefact[k] > 0
-        snr = np.abs(field.flux_njy[k, exposure]) / field.error_njy[k, exposure]
-        seeing = field.exposures.seeing_arcsec[exposure]
-        fwhm = np.where(o.artefact[k] == COSMIC_RAY, rng.uniform(0.9, 1.3, n), seeing / 1.01 * rng.normal(1.0, 0.08, n))
-        elongation = np.where(bogus, rng.uniform(1.2, 2.2, n), 1.0 + rng.gamma(2.0, 0.06, n))
-        minor = fwhm / 2.9 * rng.normal(1.0, 0.06, n)
-        doubt = np.where(bogus, rng.beta(5.0, 1.2, n), rng.beta(1.2, 14.0, n) * np.minimum(8.0 / snr, 1.0))
-        sum_ratio = np.where(o.artefact[k] == BAD_SUBTRACTION, rng.uniform(0.15, 0.7, n), 1.0 - rng.beta(1.0, 14.0, n))
-        rms = snr * rng.uniform(0.5, 0.7, n)
-        return {
-            "chipsf": np.where(bogus, rng.lognormal(2.0, 0.8, n), rng.lognormal(0.1, 0.25, n) + snr**2 * 1e-3),
-            "sky": rng.normal(0.1, 0.7, n),
-            "fwhm": fwhm,
-            "classtar": np.where(bogus, rng.beta(2.0, 2.0, n), 1.0 - rng.beta(1.0, 25.0, n)),
-            "seeratio": seeing / 1.9,
-            "aimage": minor * elongation,
-            "bimage": minor,
-            "aimagerat": minor * elongation / fwhm,
-            "bimagerat": minor / fwhm,
-            "elong": elongation,
-            "nneg": rng.binomial(25, np.where(bogus, 0.3, 0.12)),
-            "nbad": [0] * n,
-            "sumrat": sum_ratio,
-            "rb": (1.0 - doubt * rng.uniform(0.7, 1.3, n) - 0.05).clip(0.0, 1.0),
-            "drb": 1.0 - doubt ** np.where(bogus, 1.0, 2.0),
-            "drbversion": ["d6_m7"] * n,
-            "tooflag": [0] * n,
-            "rfid": self._reference_id(k, exposure),
-            "jdstartref": [self._reference_jd] * n,
-            "jdendref": [self._reference_jd + 180.0] * n,
-            "nframesref": [15 + self._number % 26] * n,
-            "dsnrms": rms,
-            "dsdiff": -rms * rng.uniform(0.5, 1.0, n),
-            "nmatches": self._matches[exposure],
-            "zpclrcov": -1e-2 / self._matches[exposure],
-            "zpmed": self.zero_point[exposure] + 0.03,
-            "clrmed": [0.61] * n,
-            "clrrms": [0.27] * n,
-        }
-
-    def _reference_id(self, k: IntArray, exposure: IntArray) -> IntArray:
-        number: IntArray = self._number * 10**6 + 120_000 + self._fid[exposure] * 100 + self._field.objects.cell[k]
-        return number
-
-    def limit_record(self, k: int, exposure: int, names: tuple[str, ...]) -> Record:
-        """A `prv_candidate` without a detection: the image's own columns, the rest null."""
-        columns = self._image(np.array([k]), np.array([exposure]))
-        record: Record = dict.fromkeys(names)
-        record |= {name: column[0] for name, column in columns.items() if name in record}
-        record["pdiffimfilename"] = self.file_name(k, exposure, archive=True)
-        return record
-
-    def forced_record(self, k: int, exposure: int) -> Record:
-        """An `fp_hist`: the flux at the object's place, whether detected or not; now and then a failed one."""
-        image = {name: column[0] for name, column in self._image(np.array([k]), np.array([exposure])).items()}
-        njy_per_dn = flux_from_magnitude(self.zero_point[exposure])
-        failed = (k * 31 + exposure * 17) % 41 == 0
-        nearest = self._catalogue.nearest_reference(k, int(self._field.exposures.band[exposure]))
-        if failed:
-            nearest = dict.fromkeys(nearest, _SENTINEL)
-        else:
-            nearest = {name: _SENTINEL if value == MISSING else value for name, value in nearest.items()}
-        return {
-            **{name: value for name, value in image.items() if name not in ("programpi", "nid", "rbversion")},
-            "rfid": int(self._reference_id(np.array([k]), np.array([exposure]))[0]),
-            "sciinpseeing": float(self._field.exposures.seeing_arcsec[exposure]) / self._field.survey.pixel_arcsec,
-            "scibckgnd": float(self.sky_dn[exposure]),
-            "scisigpix": float(np.sqrt(self.sky_dn[exposure] / 2.0)),
-            "exptime": self._field.survey.exposure_s,
-            "adpctdif1": 0.08,
-            "adpctdif2": 0.07,
-            "forcediffimflux": _SENTINEL if failed else float(self._field.flux_njy[k, exposure] / njy_per_dn),
-            "forcediffimfluxunc": _SENTINEL if failed else float(self._field.error_njy[k, exposure] / njy_per_dn),
-            "procstatus": _FAILED if failed else _GOOD,
-            **nearest,
+            "jdstarthist": np.where(moving, jd, np.minimum(self.first_jd[k], jd)),
+            "jdendhist": jd,
         }
 
 
-def _dates(jd: FloatArray) -> list[str]:
-    """UTC dates, YYYYMMDD."""
-    days = np.floor(jd - _JD_OF_MJD_ZERO - MJD_UNIX_EPOCH).astype("datetime64[D]")
-    return [str(day).replace("-", "") for day in days]
+def _within(rng: np.random.Generator, mean: FloatArray, spread: FloatArray, low: float, high: float) -> FloatArray:
+    """(n,) normal numbers, drawn anew where out of bounds, at last put on them."""
+    values = rng.normal(mean, spread)
+    for _ in range(3):
+        out = (values < low) | (values > high)
+        values = np.where(out, rng.normal(mean, spread), values)
+    return values.clip(low, high)

@@ -1,153 +1,284 @@
-"""What ZTF finds near an object in its catalogues: the reference image, Pan-STARRS 1, Gaia, known asteroids."""
+"""What ZTF finds near an object: the reference image's own sources, Pan-STARRS 1, Gaia, known asteroids."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 
 from schemas.light_curve import BANDS, ByteArray, FloatArray, IntArray
 from schemas.surveys.columns import ZERO_POINT_AB_NJY
-from streamer.simulate.scene import Field, cell_depth, lives_on_star
+from streamer.simulate.scene import BoolArray, Field, lives_on_star, psf_share
+from streamer.simulate.sky.light_curves import asteroid_magnitude
+from streamer.simulate.sky.stars import star_density_arcmin2
+from streamer.simulate.ztf.rows import Columns
 
 MISSING = -999.0
 """What ZTF writes where a catalogue has nothing."""
 
-_R = BANDS.index("r")
-_PS1_LIMIT_MAG = 22.0
-_GAIA_LIMIT_MAG = 20.6
-_KNOWN_ASTEROIDS = 0.85
+SCALE_ARCSEC = 1.0128
+"""A pixel in distnr: median of 900 packets' separations over their distnr."""
+
+_G, _R, _I, _Z = (BANDS.index(name) for name in "griz")
+
+_PS1_LIMIT_MAG = np.array([0.0, 22.1, 21.9, 21.7, 21.0, 0.0])
+"""Half of the sources so faint are in Pan-STARRS' catalogue, by band (Chambers et al. 2016, arXiv:1612.05560)."""
+
+_PS1_LOST = 0.05
+"""Share of bright sources that lack a band there."""
+
+_PS1_RADIUS_ARCSEC = 30.0
+_GAIA_RADIUS_ARCSEC = 90.0
+_GAIA_LIMIT_MAG, _GAIA_BRIGHT_MAG = 20.7, 14.0
+
+_BLENDED_ARCSEC = 1.4
+"""Sources nearer to one another are one to a catalogue."""
+
+_PEAKS_ARCMIN2 = 9.0
+"""Noise peaks and faint sources in a reference image's catalogue, an arcmin^2: asteroids find one within 7 px."""
+
+_KNOWN_ASTEROIDS = 0.9
 """Share of the asteroids that ZTF's ephemerides know."""
+
+COUNTERPART, HOST = 0, 1
 
 
 class Catalogue:
     """Catalogue matches of one field's objects; fixed for an object, but for its centroid's jitter.
 
-    Three sources can lie near an object: its own counterpart (a star or an active nucleus), its host galaxy, and an
-    unrelated star. Columns of `_distance` and `_mag` are in that order.
+    M sources lie near an object: its own counterpart (a star or an active nucleus), its host galaxy, its unrelated
+    neighbours; the last is a faint peak that only ZTF's reference image lists.
     """
 
     def __init__(self, field: Field) -> None:
         o = field.objects
         rng = field.generator(6)
-        n = len(o.kind)
         self._field = field
-        self.cell_depth: FloatArray = cell_depth(field.survey, o.cell)
-        host_distance = np.hypot(o.host_offset_arcsec[:, 0], o.host_offset_arcsec[:, 1])
-        self._distance = np.column_stack(
-            [
-                0.04 + rng.rayleigh(0.06, n),
-                host_distance + 0.02,
-                np.hypot(o.neighbour_offset_arcsec[:, 0, 0], o.neighbour_offset_arcsec[:, 0, 1]),
-            ]
+        n, neighbours = o.neighbour_radius_arcsec.shape
+        self._place_sources(rng)
+        self._star = np.column_stack(
+            [lives_on_star(field), np.zeros(n, dtype=bool), o.neighbour_radius_arcsec == 0.0, np.zeros(n, dtype=bool)]
         )
-        self._angle = np.column_stack(
-            [
-                rng.uniform(0.0, 2.0 * np.pi, n),
-                np.arctan2(o.host_offset_arcsec[:, 1], o.host_offset_arcsec[:, 0]),
-                rng.uniform(0.0, 2.0 * np.pi, n),
-            ]
-        )
-        # An active nucleus and its galaxy are one source to a catalogue.
-        blended = (o.counterpart_njy[:, _R] > 0.0) & (o.host_njy[:, _R] > 0.0)
-        own = o.counterpart_njy + np.where(blended[:, None], o.host_njy, 0.0)
-        with np.errstate(divide="ignore"):
-            counterpart = ZERO_POINT_AB_NJY - 2.5 * np.log10(own)
-            host = ZERO_POINT_AB_NJY - 2.5 * np.log10(np.where(blended[:, None], 0.0, o.host_njy))
-        neighbour = ZERO_POINT_AB_NJY - 2.5 * np.log10(o.neighbour_njy[:, 0])
-        self._mag = np.stack([counterpart, host, neighbour], axis=1)
-        star = lives_on_star(field)
-        self._score = np.column_stack(
-            [
-                np.where(star, rng.beta(20.0, 1.0, n), rng.beta(2.0, 2.0, n)),
-                rng.beta(1.0, 12.0, n),
-                rng.choice([0.5, 0.98, 0.03], n),
-            ]
-        )
-        self._id = rng.integers(7 * 10**16, 2 * 10**17, (n, 3))
-        self._matches = 1 + rng.poisson(6.0, n)
-        self._bright = rng.uniform(30.0, 89.0, n)
-        self._known = rng.random(n) < _KNOWN_ASTEROIDS
-        self._number = rng.integers(1_000, 640_000, n)
+        # A nucleus looks as pointlike as its share of the light under the point-spread function.
+        core = psf_share(o.host_radius_arcsec, 1.2) * o.host_njy[:, _R]
+        point = o.counterpart_njy[:, _R] / np.maximum(o.counterpart_njy[:, _R] + core, 1e-9)
+        self._pointlike = np.where(self._star, 1.0, 0.0)
+        self._pointlike[:, COUNTERPART] = point
+        self._draw_pan_starrs(rng, neighbours)
+        self._draw_gaia(rng)
+        self._draw_reference(rng)
+        self._known = (rng.random(n) < _KNOWN_ASTEROIDS) & o.moving
+        self._asteroid = np.exp(rng.uniform(np.log(800.0), np.log(640_000.0), n)).astype(np.int64).astype(str)
+        self._ephemeris_error = np.where(rng.random(n) < 0.93, 0, rng.geometric(0.15, n))
 
-    def nearest_reference(self, k: int, band: int) -> dict[str, float]:
-        """distnr, ranr, decnr, magnr and its quality for one object at its mean place (of `fp_hists`)."""
+    def _place_sources(self, rng: np.random.Generator) -> None:
+        """Offsets from the objects [arcsec], (K, M, 2), distances, and magnitudes (K, M - 1, 6), inf where none."""
         o = self._field.objects
-        row = self._reference(np.array([k]), np.array([band], dtype=np.uint8), o.ra_deg[[k]], o.dec_deg[[k]])
-        return {name: float(column[0]) for name, column in row.items()}
+        n = len(o)
+        has_host = o.host_radius_arcsec > 0.0
+        has_counterpart = o.counterpart_njy[:, _R] > 0.0
+        host_distance = np.hypot(*o.host_offset_arcsec.T)
+        # Stars have moved and catalogues are tied to one another to a tenth of an arcsecond.
+        own = rng.normal(0.0, 0.07, (n, 2))
+        blended = has_counterpart & has_host & (host_distance < _BLENDED_ARCSEC)
+        flux = np.stack(
+            [
+                o.counterpart_njy + np.where(blended[:, None], o.host_njy, 0.0),
+                o.host_njy,
+                *np.moveaxis(o.neighbour_njy, 1, 0),
+            ],
+            axis=1,
+        )
+        flux[blended, HOST] = 0.0
+        nearest = np.where(has_counterpart, 0.0, np.where(has_host, host_distance, np.inf))
+        gap = np.where(nearest < 2.0, 2.0 + nearest, 0.0)
+        peak = np.sqrt(gap**2 + rng.exponential(3600.0 / (np.pi * _PEAKS_ARCMIN2), n))
+        angle = rng.uniform(0.0, 2.0 * np.pi, n)
+        self._offset = np.concatenate(
+            [
+                own[:, None],
+                (o.host_offset_arcsec + 0.5 * own)[:, None],
+                o.neighbour_offset_arcsec,
+                np.stack([peak * np.sin(angle), peak * np.cos(angle)], axis=1)[:, None],
+            ],
+            axis=1,
+        )
+        self._distance = np.hypot(self._offset[:, :, 0], self._offset[:, :, 1])
+        with np.errstate(divide="ignore"):
+            mag = ZERO_POINT_AB_NJY - 2.5 * np.log10(flux)
+        # Within a brighter source nothing fainter is listed.
+        brightest = np.where(nearest < np.inf, np.minimum(mag[:, COUNTERPART, _R], mag[:, HOST, _R]), np.inf)
+        hidden = (self._distance[:, 2:-1] < gap[:, None] * 0.8) & (mag[:, 2:, _R] > brightest[:, None])
+        mag[:, 2:][hidden] = np.inf
+        self._mag = mag
 
-    def _reference(self, k: IntArray, band: ByteArray, ra: FloatArray, dec: FloatArray) -> dict[str, FloatArray]:
-        mag = self._mag[k, :, band]
-        distance = np.where(mag < self._field.survey.reference_limit_mag, self._distance[k], np.inf)
-        which = np.argmin(distance, axis=1)
-        rows = np.arange(len(k))
-        found = np.isfinite(distance[rows, which])
-        nearest, angle = self._distance[k, which], self._angle[k, which]
-        brightness = mag[rows, which]
-        north, east = nearest * np.sin(angle) / 3600.0, nearest * np.cos(angle) / 3600.0
-        galaxy = which == 1
+    def _draw_pan_starrs(self, rng: np.random.Generator, neighbours: int) -> None:
+        """Which sources are listed in which bands, and how they score as stars, (K, M - 1)."""
+        mag, o = self._mag, self._field.objects
+        limit = _PS1_LIMIT_MAG + rng.normal(0.0, 0.3, mag.shape)
+        listed = (mag < limit) & (rng.random(mag.shape) > _PS1_LOST)
+        in_catalogue = listed[:, :, _G : _Z + 1].any(axis=2) & (self._distance[:, :-1] < _PS1_RADIUS_ARCSEC)
+        noisy = mag + rng.normal(0.0, 1.0, mag.shape) * (0.01 + 0.12 * 10.0 ** (0.4 * (mag.clip(None, 23.0) - 22.0)))
+        self._ps1_mag = np.where(listed, np.round(np.where(listed, noisy, 0.0), 4), MISSING)
+        self._in_pan_starrs = in_catalogue
+        self._score = self._star_scores(rng, np.where(listed[:, :, _R], mag[:, :, _R], np.inf))
+        zone = np.floor((o.dec_deg + 90.0) * 120.0).astype(np.int64) * 10**13
+        ra = o.ra_deg[:, None] + self._offset[:, :-1, 0] / 3600.0 / np.cos(np.radians(o.dec_deg))[:, None]
+        place = np.floor(ra % 360.0 * 1e6).astype(np.int64) * 10**4
+        self._ps1_id = zone[:, None] + place + rng.integers(0, 10_000, place.shape)
+        # Further away than the farthest neighbour that was drawn, sources go on at the same density.
+        farthest = self._distance[:, 1 + neighbours]
+        beyond = np.maximum(_PS1_RADIUS_ARCSEC**2 - farthest**2, 0.0) * np.pi / 3600.0
+        share = float(listed[:, 2:, _G : _Z + 1].any(axis=2).mean())
+        self._matches = in_catalogue.sum(axis=1) + rng.poisson(beyond * o.density_arcmin2 * share)
 
-        def known(column: FloatArray) -> FloatArray:
-            return np.where(found, column, MISSING)
+    def _star_scores(self, rng: np.random.Generator, mag: FloatArray) -> FloatArray:
+        """sgscore of sources of magnitude r (inf where r is missing), 0 galaxy to 1 star, as a forest of trees votes.
 
+        Tachibana & Miller 2018 (PASP 130, 128001): sure of what is bright; 0.5 where a source has no score.
+        """
+        faint = np.maximum(mag.clip(None, 22.5) - 18.5, 0.0)
+        sureness = np.maximum(4.6 - 1.0 * faint, 0.7)
+        vote = (2.0 * self._pointlike[:, :-1] - 1.0) * sureness + rng.normal(0.0, 1.5, mag.shape)
+        score = np.rint(2400.0 / (1.0 + np.exp(-vote))) / 2400.0
+        unscored = rng.random(mag.shape) < np.where(np.isinf(mag), 0.45, np.where(mag > 19.0, 0.16, 0.06))
+        return np.where(unscored, 0.5, score)
+
+    def _draw_gaia(self, rng: np.random.Generator) -> None:
+        """Gaia's magnitudes of the sources (K, M - 1), inf where it lists none, and its nearest star beyond them."""
+        o, r = self._field.objects, self._mag[:, :, _R]
+        n = len(o)
+        is_star = self._star[:, :-1] | (self._pointlike[:, :-1] > 0.3)
+        # Cores of galaxies are in Gaia's catalogue too, the fainter the rarer.
+        chance = np.where(is_star, 0.95, (0.9 - 0.45 * np.maximum(r.clip(None, 22.0) - 18.7, 0.0)).clip(0.0, 0.9))
+        compact = is_star | (o.host_radius_arcsec[:, None] < 6.0)
+        listed = (r < _GAIA_LIMIT_MAG) & (rng.random(r.shape) < chance) & compact
+        colour = np.where(is_star, -np.abs(rng.normal(0.15, 0.15, r.shape)), rng.normal(1.0, 0.5, r.shape))
+        self._gaia_mag = np.where(listed, (np.where(np.isfinite(r), r, 30.0) + colour).clip(None, 21.0), np.inf)
+        # Beyond the neighbours that were drawn, stars go on by their counts: 10^(0.22 m) to 23.2.
+        stars = star_density_arcmin2(o.galactic_latitude_deg)
+        self._gaia_further = _next_distance(rng, self._distance[:, -2], 0.28 * stars)
+        self._gaia_further_mag = np.maximum(_GAIA_LIMIT_MAG + np.log10(rng.random(n)) / 0.22, 6.0)
+        self._gaia_bright_further = _next_distance(rng, self._distance[:, -2], 0.011 * stars)
+        self._gaia_bright_further_mag = np.maximum(_GAIA_BRIGHT_MAG + np.log10(rng.random(n)) / 0.35, 6.0)
+
+    def _draw_reference(self, rng: np.random.Generator) -> None:
+        """Sources of the reference images in each of ZTF's bands, with the quality of their fits, (K, M, 6)."""
+        o = self._field.objects
+        n = len(o)
+        radius = np.column_stack([np.zeros(n), o.host_radius_arcsec, o.neighbour_radius_arcsec])
+        # A point-spread function fitted to a galaxy takes most of its core's light, not all its light.
+        share = np.where(radius > 0.0, psf_share(radius, 2.0), 1.0)
+        mag = self._mag - 1.25 * np.log10(share)[:, :, None] + rng.normal(0.0, 0.04, self._mag.shape)
+        peak = 23.0 + rng.normal(0.0, 0.3, (n, 1, len(BANDS)))
+        mag = np.concatenate([mag, peak], axis=1)
+        deep = self._field.survey.reference_limit_mag + 0.9 + rng.normal(0.0, 0.25, (n, 1, len(BANDS)))
+        mag[:, :-1][mag[:, :-1] > deep] = np.inf
+        self._reference_mag = mag
+        size = self._reference_mag.shape
+        finite = np.where(np.isfinite(self._reference_mag), self._reference_mag, 24.0)
+        resolved = np.concatenate([1.0 - self._pointlike[:, :-1], np.zeros((n, 1))], axis=1)[:, :, None]
+        sure = ((22.3 - finite) / 2.5).clip(0.0, 1.0)
+        floor = np.where(resolved > 0.5, 0.045 * rng.lognormal(0.0, 0.3, size), 0.016 * rng.lognormal(0.0, 0.2, size))
+        faint = 0.30 * 10.0 ** (0.34 * (finite - 22.9)) * rng.lognormal(0.0, 0.12, size)
+        self._reference_sigma = np.round(np.hypot(floor, faint).clip(0.008, 0.362), 3)
+        chi = np.exp(np.log(0.66) + 1.65 * resolved * sure + rng.normal(0.0, 0.45, size))
+        self._reference_chi = np.round(np.where(sure < 0.15, rng.normal(0.85, 0.27, size).clip(0.2, 2.0), chi), 3)
+        sharp = np.where(
+            resolved > 0.5, 0.27 * sure + rng.normal(0.0, 0.14, size), -0.02 + rng.normal(0.0, 0.035, size)
+        )
+        self._reference_sharp = np.round(np.where(sure < 0.15, rng.normal(-0.22, 0.24, size), sharp), 3)
+        self._reference_shift = rng.normal(0.0, 0.05, (n, 2))
+
+    def reference_flux_njy(self) -> FloatArray:
+        """(K, 6) light of the reference image at the object, under the point-spread function."""
+        o = self._field.objects
+        share = psf_share(o.host_radius_arcsec, 2.0)[:, None]
+        flux: FloatArray = o.counterpart_njy + share * o.host_njy
+        return flux
+
+    def reference(self, k: IntArray, band: ByteArray, ra: FloatArray, dec: FloatArray) -> dict[str, FloatArray]:
+        """The source of the reference image nearest to each measured place, (n,) each; there is always one."""
+        listed = np.isfinite(self._reference_mag[k, :, band])
+        offset = self._offsets(k, ra, dec) + self._reference_shift[k][:, None]
+        distance = np.where(listed, np.hypot(offset[:, :, 0], offset[:, :, 1]), np.inf)
+        rows, which = np.arange(len(k)), np.argmin(distance, axis=1)
+        nearest = offset[rows, which]
         return {
-            "distnr": known(nearest / self._field.survey.pixel_arcsec),
-            "ranr": known((ra + east / np.cos(np.radians(dec))) % 360.0),
-            "decnr": known(dec + north),
-            "magnr": known(np.where(found, brightness, 0.0)),
-            "sigmagnr": known(0.012 + 0.3 * 10.0 ** (0.4 * np.where(found, brightness - 22.5, 0.0))),
-            "chinr": known(np.where(galaxy, 2.5, 0.8)),
-            "sharpnr": known(np.where(galaxy, 0.4, -0.01)),
+            "distnr": distance[rows, which] / SCALE_ARCSEC,
+            "ranr": np.round((ra + nearest[:, 0] / 3600.0 / np.cos(np.radians(dec))) % 360.0, 7),
+            "decnr": np.round(dec + nearest[:, 1] / 3600.0, 7),
+            "magnr": np.round(self._reference_mag[k, which, band], 3),
+            "sigmagnr": self._reference_sigma[k, which, band],
+            "chinr": self._reference_chi[k, which, band],
+            "sharpnr": self._reference_sharp[k, which, band],
         }
 
-    def columns(
-        self, rng: np.random.Generator, k: IntArray, band: ByteArray, ra: FloatArray, dec: FloatArray
-    ) -> dict[str, Any]:
-        """Catalogue columns of the detections of objects `k`, all (n,)."""
-        reference: dict[str, Any] = dict(self._reference(k, band, ra, dec))
-        return reference | self._pan_starrs(k) | self._gaia(k) | self._solar_system(rng, k)
+    def columns(self, k: IntArray, ra: FloatArray, dec: FloatArray) -> Columns:
+        """Catalogue columns of detections of objects `k` at measured places, (n,) each."""
+        offset = self._offsets(k, ra, dec)[:, :-1]
+        distance = np.hypot(offset[:, :, 0], offset[:, :, 1])
+        return self._pan_starrs(k, distance) | self._gaia(k, distance) | self._solar_system(k)
 
-    def _pan_starrs(self, k: IntArray) -> dict[str, Any]:
+    def _offsets(self, k: IntArray, ra: FloatArray, dec: FloatArray) -> FloatArray:
+        """(n, M, 2) of the sources from measured places of objects `k`, east and north [arcsec].
+
+        What moves has nothing of its own there: its neighbours are those of where it is seen.
+        """
+        o = self._field.objects
+        east = ((ra - o.ra_deg[k] + 180.0) % 360.0 - 180.0) * np.cos(np.radians(dec))
+        away = np.stack([east, dec - o.dec_deg[k]], axis=1) * 3600.0
+        away[o.moving[k]] = 0.0
+        return self._offset[k] - away[:, None]
+
+    def _pan_starrs(self, k: IntArray, distance: FloatArray) -> Columns:
         """The three nearest sources within 30 arcsec, nearest first."""
-        r = self._mag[k, :, _R]
-        distance = np.where(r < _PS1_LIMIT_MAG, self._distance[k], np.inf)
-        order = np.argsort(distance, axis=1)
+        distance = np.where(self._in_pan_starrs[k], distance, np.inf)
+        order = np.argsort(distance, axis=1, kind="stable")
         rows = np.arange(len(k))
-        columns: dict[str, Any] = {}
+        columns: Columns = {"nmtchps": self._matches[k]}
         for place in range(3):
             which = order[:, place]
-            found = np.isfinite(distance[rows, which])
+            found: BoolArray = np.isfinite(distance[rows, which])
             suffix = str(place + 1)
-            columns["objectidps" + suffix] = np.where(found, self._id[k, which], int(MISSING))
-            for band, name in ((1, "sgmag"), (2, "srmag"), (3, "simag"), (4, "szmag")):
-                mag = self._mag[k, which, band]
-                columns[name + suffix] = np.where(found & (mag < 25.0), np.where(found, mag, 0.0), MISSING)
+            columns["objectidps" + suffix] = np.where(found, self._ps1_id[k, which], int(MISSING))
+            for band, name in ((_G, "sgmag"), (_R, "srmag"), (_I, "simag"), (_Z, "szmag")):
+                columns[name + suffix] = np.where(found, self._ps1_mag[k, which, band], MISSING)
             columns["sgscore" + suffix] = np.where(found, self._score[k, which], MISSING)
-            columns["distpsnr" + suffix] = np.where(found, self._distance[k, which], MISSING)
-        columns["nmtchps"] = self._matches[k]
+            columns["distpsnr" + suffix] = np.where(found, distance[rows, which], MISSING)
         return columns
 
-    def _gaia(self, k: IntArray) -> dict[str, Any]:
-        """Stars only: the counterpart of a variable or a cataclysmic variable, else the unrelated star."""
-        own = lives_on_star(self._field)[k] & (self._mag[k, 0, _R] < _GAIA_LIMIT_MAG)
-        other = self._mag[k, 2, _R] < _GAIA_LIMIT_MAG
-        distance = np.where(own, self._distance[k, 0], np.where(other, self._distance[k, 2], MISSING))
-        mag = np.where(own, self._mag[k, 0, _R], np.where(other, self._mag[k, 2, _R], MISSING))
-        bright = self._bright[k] < 60.0
+    def _gaia(self, k: IntArray, distance: FloatArray) -> Columns:
+        """The nearest source of Gaia, and the nearest bright one."""
+        columns: Columns = {}
+        for suffix, limit, further, further_mag in (
+            ("", np.inf, self._gaia_further, self._gaia_further_mag),
+            ("bright", _GAIA_BRIGHT_MAG, self._gaia_bright_further, self._gaia_bright_further_mag),
+        ):
+            place = np.where(self._gaia_mag[k] < limit, distance, np.inf)
+            which = place.argmin(axis=1)
+            rows = np.arange(len(k))
+            far = further[k] < place[rows, which]
+            nearest = np.where(far, further[k], place[rows, which])
+            mag = np.where(far, further_mag[k], self._gaia_mag[k, which])
+            found = nearest < _GAIA_RADIUS_ARCSEC
+            columns["neargaia" + suffix] = np.where(found, nearest, MISSING)
+            columns["maggaia" + suffix] = np.where(found, mag, MISSING)
+        return columns
+
+    def _solar_system(self, k: IntArray) -> Columns:
+        """The known asteroid there: its distance in whole arcseconds, its predicted magnitude to a tenth."""
+        o, known = self._field.objects, self._known[k]
+        predicted = asteroid_magnitude(
+            o.h_mag[k], np.maximum(o.helio_au[k], 0.1), np.maximum(o.topo_au[k], 0.1), o.phase_deg[k]
+        )
         return {
-            "neargaia": distance,
-            "maggaia": mag,
-            "neargaiabright": np.where(bright, self._bright[k], MISSING),
-            "maggaiabright": np.where(bright, 10.0 + self._bright[k] / 15.0, MISSING),
+            "ssdistnr": np.where(known, self._ephemeris_error[k], MISSING),
+            "ssmagnr": np.where(known, np.round(predicted + 0.25, 1), MISSING),
+            "ssnamenr": np.where(known, self._asteroid[k], "null"),
         }
 
-    def _solar_system(self, rng: np.random.Generator, k: IntArray) -> dict[str, Any]:
-        o = self._field.objects
-        known = self._known[k] & np.any(o.motion_arcsec_per_day[k] != 0.0, axis=1)
-        offset = rng.rayleigh(0.6, len(k))
-        au2 = np.maximum(o.helio_au[k] * o.topo_au[k], 1e-3)
-        return {
-            "ssdistnr": np.where(known, offset, MISSING),
-            "ssmagnr": np.where(known, o.h_mag[k] + 5.0 * np.log10(au2) + 0.3, MISSING),
-            "ssnamenr": [str(self._number[i]) if here else "null" for i, here in zip(k, known, strict=True)],
-        }
+
+def _next_distance(rng: np.random.Generator, beyond_arcsec: FloatArray, density_arcmin2: FloatArray) -> FloatArray:
+    """(n,) distance of the nearest of randomly scattered sources beyond a circle [arcsec]."""
+    area = rng.exponential(1.0, len(beyond_arcsec)) / density_arcmin2 * 3600.0 / np.pi
+    distance: FloatArray = np.sqrt(beyond_arcsec**2 + area)
+    return distance
