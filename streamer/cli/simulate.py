@@ -10,10 +10,8 @@ import typer
 from streamer.cli.options import AsJson, Config, Survey, settings_of
 from streamer.errors import UserError
 
-OPTION_GROUPS = ("What to make", "The sky", "How it is sent")
+_WHAT, _SKY, _SENT, _TOLD = "What to make", "The sky", "How it is sent", "What is told of it"
 """Titles of the options in the help."""
-
-_WHAT, _SKY, _SENT = OPTION_GROUPS
 
 
 def simulate(
@@ -71,6 +69,31 @@ def simulate(
         str | None,
         typer.Option("--only", metavar="TYPES", help="These alone, as 'SN Ia,TDE'.", rich_help_panel=_SKY),
     ] = None,
+    spectra: Annotated[
+        float,
+        typer.Option(
+            "--spectra",
+            metavar="FRACTION",
+            min=0.0,
+            max=1.0,
+            help="Share of the objects in a spectrograph's reach that get a spectrum: in spectra.parquet, or on the "
+            "topic of spectra.",
+            rich_help_panel=_SKY,
+        ),
+    ] = 0.0,
+    report: Annotated[
+        bool, typer.Option("--report", help="Draw the night's page of figures into the folder.", rich_help_panel=_TOLD)
+    ] = False,
+    compare: Annotated[
+        Path | None,
+        typer.Option(
+            "--compare",
+            metavar="DIR",
+            help="Simulate beside the real packets in DIR and say what tells them apart; --to names a folder for the "
+            "figures.",
+            rich_help_panel=_TOLD,
+        ),
+    ] = None,
     topic: Annotated[
         str | None,
         typer.Option(
@@ -119,8 +142,13 @@ def simulate(
     """
     from streamer.commands.simulate import KAFKA, Wanted, check_options, plan_of, simulate_to_files
 
+    if compare is not None:
+        from streamer.commands.compare import run_compare
+
+        run_compare(compare, Path(to) if to else None, seed, survey.value if survey else None, as_json)
+        return
     if survey is None or rate is None or duration is None or to is None:
-        raise UserError("streamer simulate needs --survey, --rate, --duration and --to")
+        raise UserError("streamer simulate needs --survey, --rate, --duration and --to, or --compare")
     for_kafka = {
         "--topic": topic,
         "--truth": truth,
@@ -129,13 +157,13 @@ def simulate(
         "--visits": visits,
         "--burst": burst,
     }
-    check_options(to, for_kafka, {})
+    check_options(to, for_kafka, {"--report": report})
     plan = plan_of(survey.value, rate, duration, seed, nights, mixture, only, schema)
-    wanted = Wanted(plan, pool, as_json)
+    wanted = Wanted(plan, pool, spectra, as_json)
     if to == KAFKA:
         from streamer.commands.simulate_kafka import schedule_of, simulate_to_kafka
 
         due_s = schedule_of(plan, rate, unpaced, visits, burst)
         simulate_to_kafka(wanted, settings_of(config), topic, truth, due_s)
     else:
-        simulate_to_files(wanted, Path(to))
+        simulate_to_files(wanted, Path(to), report)

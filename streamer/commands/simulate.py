@@ -13,19 +13,17 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from schemas.surveys.tables import LSST_VERSIONS, ZTF_VERSIONS
+from schemas.records import Spectrum
 from streamer.errors import UserError
 from streamer.simulate.archive import ARCHIVE_ENDS, write_archive
-from streamer.simulate.files import NightReport, night_of_packets, write_packets
+from streamer.simulate.files import SPECTRA_FILE, NightReport, night_of_packets, write_follow_up, write_packets
 from streamer.simulate.night import NightPlan, check_plan, packet_count
 from streamer.simulate.offered import NightsLater, PooledNight, as_made
 from streamer.simulate.packet import SimulatedPacket
+from streamer.simulate.spectra.follow_up import draw_spectra
 
 KAFKA = "kafka"
 """Stands for the home cluster in the place of a folder."""
-
-MAKING = "making the first packets"
-"""Said until they are there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +33,8 @@ class Wanted:
     plan: NightPlan
     pool: int | None = None
     """So many packets are made, and go out again and again as other objects'."""
+    spectra: float = 0.0
+    """Share of the objects, of those that a spectrograph reaches, that get one."""
     as_json: bool = False
 
     def packets(self, console: Console, nights_later: NightsLater = as_made) -> Iterable[SimulatedPacket]:
@@ -63,9 +63,6 @@ def plan_of(
 ) -> NightPlan:
     """The plan that these options make; UserError where they make none. `only` has commas between its types."""
     types = tuple(name.strip() for name in only.split(",")) if only is not None else ()
-    versions = ZTF_VERSIONS if survey == "ztf" else LSST_VERSIONS
-    if schema is not None and schema not in versions:
-        raise UserError(f"{survey.upper()} has no schema {schema}: expected one of {', '.join(versions)}")
     try:
         plan = NightPlan(survey, packet_count(rate_per_s, duration_s), seed, nights, mixture, types, schema)
         check_plan(plan)
@@ -84,21 +81,41 @@ def check_options(to: str, for_kafka: Mapping[str, object], for_files: Mapping[s
             raise UserError(f"{option} is for files: name a folder or an archive with --to")
 
 
-def simulate_to_files(wanted: Wanted, place: Path) -> None:
+def simulate_to_files(wanted: Wanted, place: Path, draws_report: bool) -> None:
     """Writes the packets into an archive, by its name, or else into a folder, and says what they are.
 
-    UserError where they cannot be made or written.
+    UserError where they cannot be made or written, or where the page of figures is asked for beside an archive.
     """
     console = Console(stderr=True)
+    is_archive = place.name.endswith(ARCHIVE_ENDS)
+    if is_archive and draws_report:
+        raise UserError(f"--report draws the packets in a folder, and {place} is an archive: name a folder with --to")
     packets = wanted.packets(console)
-    write = write_archive if place.name.endswith(ARCHIVE_ENDS) else write_packets
     started_s = perf_counter()
     with shown_progress(console, wanted.plan) as after_packet:
-        report = write(packets, place, after_packet)
+        report = (write_archive if is_archive else write_packets)(packets, place, after_packet)
     seconds = perf_counter() - started_s
-    is_folder = write is write_packets
-    where = f"packets and truth.parquet in {place}" if is_folder else f"{place}, with truth.parquet beside it"
-    say(console, wanted, report, seconds, where, {"to": str(place)})
+    beside = "truth.parquet"
+    more: dict[str, object] = {"to": str(place)}
+    if wanted.spectra:
+        spectra = follow_up(wanted, report)
+        write_follow_up(spectra, (place.parent if is_archive else place) / SPECTRA_FILE)
+        beside += f" and {len(spectra):,} spectra"
+        more["spectra"] = len(spectra)
+    where = f"{place}, with {beside} beside it" if is_archive else f"packets, {beside} in {place}"
+    if draws_report:
+        from streamer.commands.night_report import write_report
+
+        with console.status("drawing the night"):
+            page = write_report(place)
+        where += f"; figures: {page}"
+        more["report"] = str(page)
+    say(console, wanted, report, seconds, where, more)
+
+
+def follow_up(wanted: Wanted, report: NightReport) -> list[Spectrum]:
+    """The spectra of a night's objects, by time."""
+    return list(draw_spectra(report.truth, wanted.spectra, wanted.plan.seed))
 
 
 @contextmanager

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from time import perf_counter
 
 from rich.console import Console
 
+from schemas.messages import ContainerEncoder, FramedEncoder, key_of
+from schemas.records import Spectrum
 from schemas.surveys.tables import LSST_VERSIONS
-from streamer.commands.simulate import Wanted, say, shown_progress
+from schemas.wire import SPECTRUM, schema_text
+from streamer.commands.simulate import Wanted, follow_up, say, shown_progress
 from streamer.errors import UserError
 from streamer.factory.clusters import open_clusters, open_registry
 from streamer.kafka.cluster import Cluster, reach
 from streamer.kafka.registry_api import IdsNotTakenError
 from streamer.kafka.survey_schemas import register_lsst_schema
-from streamer.kafka.topics import TopicPlan, make, nights
+from streamer.kafka.topics import TopicPlan, Topics, make, nights
 from streamer.settings import Settings
 from streamer.settings.service import HOME
 from streamer.simulate.files import NightReport, writing_to
@@ -54,7 +58,7 @@ def simulate_to_kafka(
     if plan.survey == "lsst":
         _register(console, settings, plan.schema or LSST_VERSIONS[-1])
     # The truth of a pool would grow without end.
-    report = NightReport(keeps_truth=truth is not None or wanted.pool is None)
+    report = NightReport(keeps_truth=truth is not None or wanted.spectra > 0.0 or wanted.pool is None)
     started_s = perf_counter()
     with KafkaPacketSink(home, name) as sink, shown_progress(console, plan) as after_packet:
         for packet in packets if due_s is None else paced(packets, due_s, sink.wait):
@@ -67,7 +71,13 @@ def simulate_to_kafka(
         with writing_to(truth):
             report.write_truth(truth)
     where = f"{sink.delivered:,} on {name} at {home}"
-    say(console, wanted, report, seconds, where, {"to": "kafka", "topic": name, "delivered": sink.delivered})
+    more: dict[str, object] = {"to": "kafka", "topic": name, "delivered": sink.delivered}
+    if wanted.spectra:
+        spectra = follow_up(wanted, report)
+        spectra_topic = _send_spectra(spectra, settings, home)
+        where += f"; {len(spectra):,} spectra on {spectra_topic}"
+        more |= {"spectra": len(spectra), "spectra_topic": spectra_topic}
+    say(console, wanted, report, seconds, where, more)
 
 
 def schedule_of(plan: NightPlan, rate_per_s: float, unpaced: bool, visits: bool, burst: int | None) -> Schedule | None:
@@ -88,6 +98,29 @@ def topic_of(survey: str, today: date, schema: str | None) -> str:
     """What a survey calls its topic of tonight."""
     major = (schema or LSST_VERSIONS[-1]).partition(".")[0]
     return nights(TOPICS[survey].replace("{major}", major), today, 0, 0)[0]
+
+
+def _send_spectra(spectra: Sequence[Spectrum], settings: Settings, home: Cluster) -> str:
+    """Sends spectra to our topic of them, which is made where it is missing; returns its name."""
+    topics = Topics(settings.kafka.topic_prefix)
+    name = topics.spectra
+    if name not in reach(home, ANSWER_TIMEOUT_S).topics:
+        make(home, {name: topics.plans()[name]}, settings.kafka.replication_factor)
+    encoder = _spectrum_encoder(settings, name)
+    with KafkaPacketSink(home, name) as sink:
+        for spectrum in spectra:
+            sink.send(encoder.encode(spectrum.model_dump()), key_of(spectrum.survey, spectrum.object_id))
+        sink.flush()
+    return name
+
+
+def _spectrum_encoder(settings: Settings, topic: str) -> ContainerEncoder | FramedEncoder:
+    """As our other topics: containers, or frames where a registry of ours is configured."""
+    registry = open_registry(settings.kafka.registry)
+    if registry is None:
+        return ContainerEncoder(SPECTRUM)
+    with registry:
+        return FramedEncoder(SPECTRUM, registry.register(f"{topic}-value", schema_text(SPECTRUM)))
 
 
 def _register(console: Console, settings: Settings, version: str) -> None:

@@ -100,6 +100,11 @@ class Topics:
         return f"{self.prefix}.dead_letters"
 
     @property
+    def spectra(self) -> str:
+        """Spectra of objects."""
+        return f"{self.prefix}.spectra"
+
+    @property
     def status(self) -> str:
         """What each worker last said of itself."""
         return f"{self.prefix}.status"

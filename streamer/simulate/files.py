@@ -1,19 +1,25 @@
-"""A simulated night as files: the packets, and the truth that no survey knows."""
+"""A simulated night as files: the packets, the truth that no survey knows, and what spectrographs saw of it."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from schemas.columns import TRUTH_FILE
+from schemas.records import Spectrum
+from schemas.spectrum_files import SPECTRA_SCHEMA, write_spectra
 from streamer.errors import UserError
 from streamer.simulate.night import NightPlan, simulate_night
 from streamer.simulate.packet import SimulatedPacket
 from streamer.simulate.truth import Truth
+
+SPECTRA_FILE = "spectra.parquet"
+"""Follow-up spectra of a night's objects, as `streamer replay --spectra` reads them."""
 
 
 class NightReport:
@@ -75,6 +81,23 @@ def write_packets(
             after_packet(packet)
         report.write_truth(folder / TRUTH_FILE)
     return report
+
+
+def write_follow_up(spectra: Sequence[Spectrum], file: Path) -> None:
+    """Writes spectra beside another night's in a file that is there; those of one object and time come once.
+
+    UserError where that file holds another kind of table, or cannot be written.
+    """
+    with writing_to(file):
+        former = pq.read_table(file) if file.exists() else SPECTRA_SCHEMA.empty_table()
+        if former.schema.names != SPECTRA_SCHEMA.names:
+            raise UserError(f"{file} holds no spectra of this version: simulate into another folder")
+        write_spectra(file, spectra)
+        table = pq.read_table(file)
+        known = set(zip(*(table[name].to_pylist() for name in ("object_id", "spectrum_mjd")), strict=True))
+        keys = zip(*(former[name].to_pylist() for name in ("object_id", "spectrum_mjd")), strict=True)
+        others = former.filter(pa.array([key not in known for key in keys], pa.bool_()))
+        pq.write_table(pa.concat_tables([others, table]), file)
 
 
 def night_of_packets(plan: NightPlan) -> Iterator[SimulatedPacket]:

@@ -17,7 +17,7 @@ QUEUED_MAX_KBYTES = 65_536
 
 
 class KafkaPacketSink:
-    """Sends packets without a key, each counted when all brokers that must have it do."""
+    """Sends packets, each counted when all brokers that must have it do."""
 
     def __init__(self, cluster: Cluster, topic: str) -> None:
         self._cluster, self._topic = cluster, topic
@@ -34,14 +34,17 @@ class KafkaPacketSink:
             )
         )
 
-    def send(self, payload: bytes) -> None:
-        """Hands over one packet; waits while the cluster is away. KafkaFailure where it stays away or refuses."""
+    def send(self, payload: bytes, key: bytes | None = None) -> None:
+        """Hands over one packet; waits while the cluster is away. KafkaFailure where it stays away or refuses.
+
+        The surveys' packets have no key.
+        """
         until = monotonic() + 2 * PATIENCE_S
         while True:
             self._producer.poll(0.0)
             self._check()
             try:
-                return self._producer.produce(self._topic, payload, on_delivery=self._note)
+                return self._producer.produce(self._topic, payload, key, on_delivery=self._note)
             except BufferError:
                 self._producer.poll(0.1)
                 if monotonic() > until:

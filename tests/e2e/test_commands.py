@@ -87,6 +87,38 @@ def test_simulate_gives_the_same_night_for_the_same_seed(streamer: Streamer, tmp
     assert first == second
 
 
+def test_simulate_into_an_archive_with_spectra_and_a_replay_of_it(streamer: Streamer, tmp_path: Path) -> None:
+    archive = tmp_path / "night" / "ztf_public_20260301.tar.gz"
+    options = ("--mixture", "rich", "--nights", 4, "--only", "SN Ia,AGN", "--spectra", 1, "--schema", "4.01", "--json")
+    said = streamer("simulate", "--survey", "ztf", "--rate", 10, "--duration", 3, "--to", archive, *options)
+    assert said.code == 0, said.err
+    told = json.loads(said.out)
+    assert (told["packets"], told["survey"], told["to"]) == (30, "ztf", str(archive))
+    assert set(told["types"]) == {"SN Ia", "AGN"}
+    spectra = archive.parent / "spectra.parquet"
+    assert pq.read_table(spectra).num_rows == told["spectra"] > 0
+    said = streamer("replay", archive, "--spectra", spectra, "--out", tmp_path / "out", "--json")
+    assert said.code == 0, said.err
+    told = json.loads(said.out)
+    assert (told["received"], told["dead_letter"]) == (30, 0)
+    versions = {row["schema_version"] for row in pq.read_table(tmp_path / "out" / "scores.parquet").to_pylist()}
+    assert versions == {"4.01"}
+
+
+def test_simulate_draws_its_page_of_figures(streamer: Streamer, tmp_path: Path) -> None:
+    options = ("--survey", "ztf", "--rate", 40, "--duration", 1, "--to", tmp_path / "night")
+    said = streamer("simulate", *options, "--report", "--json")
+    assert said.code == 0, said.err
+    assert Path(json.loads(said.out)["report"]).read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert "is an archive" in streamer("simulate", *options[:-1], tmp_path / "n.tar.gz", "--report").err
+
+
+def test_simulate_says_what_it_needs(streamer: Streamer) -> None:
+    said = streamer("simulate", "--survey", "ztf")
+    assert said.code == 2
+    assert "needs --survey, --rate, --duration and --to" in said.err
+
+
 def test_demo_scores_a_night_and_draws_its_best(streamer: Streamer, tmp_path: Path) -> None:
     for _ in range(2):  # a demo may be run again into its own folder
         said = streamer("demo", "--alerts", 60, "--out", tmp_path / "demo")

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from schemas.columns import TRUTH_FILE
+from schemas.spectrum_files import read_spectra
 from streamer.errors import UserError
-from streamer.simulate.files import write_night
+from streamer.simulate.files import SPECTRA_FILE, write_follow_up, write_night
 from streamer.simulate.night import NightPlan, simulate_night
+from streamer.simulate.spectra.follow_up import draw_spectra
 
 
 @pytest.mark.parametrize(("survey", "suffix"), [("ztf", ".avro"), ("lsst", ".bin")])
@@ -54,3 +57,23 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
 def test_arguments_that_make_no_night_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="at least one packet"):
         write_night(NightPlan("ztf", 0), tmp_path)
+
+
+def test_spectra_lie_beside_those_of_another_night_and_come_once(tmp_path: Path) -> None:
+    drawn = []
+    for seed in (1, 2, 2):
+        report = write_night(NightPlan("ztf", 60, seed, nights=5, mixture="rich"), tmp_path)
+        drawn.append(list(draw_spectra(report.truth, 1.0, seed)))
+        write_follow_up(drawn[-1], tmp_path / SPECTRA_FILE)
+    found = [spectrum for block in read_spectra(tmp_path / SPECTRA_FILE) for spectrum in block if spectrum]
+    expected = [spectrum for one in drawn[:2] for spectrum in one]
+    assert len(drawn[0]) > 3
+    assert {spectrum.object_id for spectrum in found} == {spectrum.object_id for spectrum in expected}
+    assert len(found) == len(expected)
+
+
+def test_a_file_of_other_spectra_is_left_alone(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"flux": [1.0]}), tmp_path / SPECTRA_FILE)
+    with pytest.raises(UserError, match="holds no spectra of this version"):
+        write_follow_up([], tmp_path / SPECTRA_FILE)
+    assert pq.read_table(tmp_path / SPECTRA_FILE).num_rows == 1
