@@ -276,8 +276,9 @@ def _observe(rng: np.random.Generator, field: Field) -> Field:
     sky = survey.sky_factor * flux_from_magnitude(field.limit_mag()) / DETECTION_SNR
     share = psf_share(o.host_radius_arcsec[:, None], exposures.seeing_arcsec[None, :])
     still = o.counterpart_njy[:, exposures.band] + share * o.host_njy[:, exposures.band]
+    shot = (np.abs(field.true_njy) + still) * survey.njy_per_electron * survey.shot_factor**2
     floor = (survey.flux_floor * field.true_njy) ** 2 + (survey.still_floor * still) ** 2
-    field.error_njy = np.sqrt(sky**2 + (np.abs(field.true_njy) + still) * survey.njy_per_electron + floor)
+    field.error_njy = np.sqrt(sky**2 + shot + floor)
     field.flux_njy = field.true_njy + field.error_njy * rng.standard_normal(sky.shape)
     bright_enough = np.abs(field.flux_njy) >= DETECTION_SNR * field.error_njy
     # What never was a source is found only where it was put, not by chance in the noise.

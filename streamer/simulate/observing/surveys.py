@@ -22,6 +22,8 @@ class Survey:
     pixel_arcsec: float
     njy_per_electron: float
     """For shot noise [nJy]."""
+    shot_factor: float
+    """Error that the survey quotes for shot noise over what its electrons say."""
     stamp_noise: float
     """Sky noise of the stamps over the white noise that the quoted errors imply."""
     flux_floor: float
@@ -51,9 +53,10 @@ SURVEYS: dict[str, Survey] = {
         cell_px=(3072, 3080),
         pixel_arcsec=1.01,
         njy_per_electron=17.6,
+        shot_factor=3.8,
         stamp_noise=0.4,
         flux_floor=0.026,
-        still_floor=0.006,
+        still_floor=0.009,
         sky_factor=1.12,
         reference_limit_mag=22.5,
         bright_mag=13.5,
@@ -70,6 +73,7 @@ SURVEYS: dict[str, Survey] = {
         cell_px=(4072, 4000),
         pixel_arcsec=0.2,
         njy_per_electron=0.55,
+        shot_factor=1.0,
         stamp_noise=1.0,
         flux_floor=0.002,
         still_floor=0.001,

@@ -54,7 +54,7 @@ def test_errors_follow_depth_light_and_the_surveys_floors(drawn: Field) -> None:
     sky = survey.sky_factor * flux_from_magnitude(drawn.limit_mag()) / 5.0
     variance = (
         sky**2
-        + (np.abs(drawn.true_njy) + still) * survey.njy_per_electron
+        + (np.abs(drawn.true_njy) + still) * survey.njy_per_electron * survey.shot_factor**2
         + (survey.flux_floor * drawn.true_njy) ** 2
         + (survey.still_floor * still) ** 2
     )
