@@ -131,8 +131,8 @@ class PacketPool:
         ends = np.cumsum([width * len(values) for (_, width), values in self._distinct.items()])
         self._first_byte = dict(zip(keys, np.concatenate([[0], ends[:-1]]).tolist(), strict=True))
         self._packets = [self._pooled(of_packet) for of_packet in found.values()]
-        self._turn: Turn | None = None
-        self._bytes: Bytes = np.empty(0, np.uint8)
+        self._written: dict[Turn, Bytes] = {}
+        """What is written in the turns of late, the last one last."""
 
     def __len__(self) -> int:
         return len(self._packets)
@@ -140,30 +140,29 @@ class PacketPool:
     def packet(self, place: int, turn: Turn) -> bytes:
         """The packet at a place of the pool, as it is in a turn; ValueError where the ids have no room for that turn.
 
-        Turns are cheap to stay in and cost some milliseconds to change.
+        Turns are cheap to stay in, or to go to and fro between two, and cost some milliseconds to begin.
         """
-        self._begin(turn)
         pooled = self._packets[place]
-        pooled.data[pooled.at] = self._bytes[pooled.source]
+        pooled.data[pooled.at] = self._bytes(turn)[pooled.source]
         return pooled.data.tobytes()
 
     def alert_id(self, place: int, turn: Turn) -> int:
         """The alert id of that packet."""
-        self._begin(turn)
-        return read_long(self._bytes[self._packets[place].alert_id].tobytes(), 0)[0]
+        return read_long(self._bytes(turn)[self._packets[place].alert_id].tobytes(), 0)[0]
 
     def object_id(self, place: int, turn: Turn) -> str:
         """The object id of that packet, as text."""
-        self._begin(turn)
-        written = self._bytes[self._packets[place].object_id].tobytes()
+        written = self._bytes(turn)[self._packets[place].object_id].tobytes()
         return written.decode() if self.survey == "ztf" else str(read_long(written, 0)[0])
 
-    def _begin(self, turn: Turn) -> None:
-        """Writes all values of a turn, unless they are written."""
-        if turn != self._turn:
+    def _bytes(self, turn: Turn) -> Bytes:
+        """All values as they are written in a turn."""
+        written = self._written.get(turn)
+        if written is None:
             cells = [_write(kind, width, old, turn, self._lane) for (kind, width), old in self._distinct.items()]
-            self._bytes = np.concatenate([matrix.ravel() for matrix in cells])
-            self._turn = turn
+            written = np.concatenate([matrix.ravel() for matrix in cells])
+            self._written = dict([*self._written.items()][-1:]) | {turn: written}
+        return written
 
     def _find(self, payload: bytes) -> _Found | None:
         """What is written anew in a packet; None where it names no object."""

@@ -138,7 +138,7 @@ def test_demo_scores_a_night_and_draws_its_best(streamer: Streamer, tmp_path: Pa
 def test_help_names_the_commands_as_a_person_meets_them(streamer: Streamer) -> None:
     said = streamer("--help")
     assert said.code == 0
-    archives = ["demo", "replay", "inspect", "show", "simulate", "check-config"]
+    archives = ["demo", "replay", "inspect", "show", "simulate", "check-config", "score-truth"]
     service = ["topics", "run", "status", "tail", "sink"]
     assert re.findall(r"^│ ([a-z][a-z-]*) ", said.out, re.MULTILINE) == [*archives, *service, "bench"]
 

@@ -136,6 +136,13 @@ def test_another_visit_is_another_alert_of_the_same_object_with_the_same_history
     assert other == {"candid"} if pool.survey == "ztf" else other == {"diaSourceId"}
 
 
+def test_turns_may_be_taken_to_and_fro(pool: PacketPool) -> None:
+    turns = [Turn(5), Turn(6), Turn(7)]
+    once = [pool.packet(9, turn) for turn in turns]
+    assert [pool.packet(9, turn) for turn in reversed(turns)] == once[::-1]
+    assert len(set(once)) == 3
+
+
 def test_lanes_share_no_id_and_equal_turns_are_equal_bytes(pool: PacketPool, made: list[SimulatedPacket]) -> None:
     again, other = (PacketPool(pool.survey, [packet.payload for packet in made], lane) for lane in (0, 1))
     assert pool.packet(7, TURN) == again.packet(7, TURN)
