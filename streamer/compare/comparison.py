@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from schemas.light_curve import FloatArray
 from streamer.compare.curves import CurveSets, compare_curves
@@ -102,7 +103,7 @@ def _table(sample: Sample, group: str) -> Table:
     return metadata.beside(history).beside(stamps)
 
 
-def _there(table: Table) -> np.ndarray:  # type: ignore[type-arg]
+def _there(table: Table) -> npt.NDArray[np.bool_]:
     return np.asarray(np.isfinite(table.values).any(axis=1))
 
 

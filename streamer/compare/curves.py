@@ -31,18 +31,18 @@ LEAST_POINTS = 5
 _NIGHTS = 130
 """Simulated, so that many objects appear, and are followed for `SPAN_DAYS`, within them."""
 
-_PACKETS = 2_500
+_PACKETS = 2_000
 """Simulated of each class at a time, under one seed."""
 
-_MOST_SEEDS = 4
+_MOST_SEEDS = 3
 
-_ENOUGH = 150
+_ENOUGH = 100
 """Simulated light curves of a class after which no more seeds are tried."""
 
 _FRESH_DAYS = 10.0
 """An object seen so soon after the simulation begins had begun before [d]."""
 
-_MOST_REAL = 300
+_MOST_REAL = 200
 
 _WHOLE_SOURCES = ("ANTARES", "Fink full")
 """Sources with all detections of an object, as its alerts gave them; other sources hold a month or other photometry."""

@@ -34,6 +34,9 @@ _PHASE_BINS_D = np.arange(-24.0, SPAN_DAYS - 20.0, 4.0)
 _LEAST_IN_BIN = 5
 """Objects of which a median is drawn at least."""
 
+_MOST_COLOUR = 3.0
+"""Pairs of a positive and a negative flux have levels further apart than this [mag]."""
+
 Read = Callable[[Sample], FloatArray]
 
 
@@ -89,15 +92,21 @@ def _lsst_error(sample: Sample) -> FloatArray:
     return error
 
 
+def _colour(sample: Sample) -> FloatArray:
+    """Of the last pair of detections of equal sign [mag]."""
+    colour = -sample.groups[HISTORY].column("g_minus_r_last")
+    return np.where(np.abs(colour) < _MOST_COLOUR, colour, np.nan)
+
+
 _COMMON: list[tuple[str, Read]] = [
     ("magnitude", lambda sample: sample.keys.mag),
     ("detections in the packet, log10", _log(_of(HISTORY, "detections"))),
     ("gap between nights of detection [d]", _of(HISTORY, "gap between nights [d]")),
     ("gap within a night [d]", _of(HISTORY, "exposures gap within a night [d]")),
-    ("colour g - r, last pair [mag]", lambda sample: -sample.groups[HISTORY].column("g_minus_r_last")),
+    ("colour g - r, last pair [mag]", _colour),
 ]
 
-_SHOWN: dict[str, list[tuple[str, Read]]] = {
+SHOWN: dict[str, list[tuple[str, Read]]] = {
     "ztf": [
         *_COMMON,
         ("error [mag]", _of(METADATA, "sigmapsf")),
@@ -119,6 +128,7 @@ _SHOWN: dict[str, list[tuple[str, Read]]] = {
         ("box size [pixel], log10", _log(_of(METADATA, "diaSource.bboxSize"))),
     ],
 }
+"""What is drawn as histograms: names, and how each is read from a sample."""
 
 
 def _titled(title: str, width: float, height: float) -> Figure:
@@ -134,7 +144,7 @@ def draw_distributions(row: str, matched: Matched) -> Figure:
     figure = _titled(f"{row}: {len(matched.real)} real, {len(matched.simulated)} simulated packets", 11.0, 7.2)
     grid = figure.subplots(3, 4)
     figure.subplots_adjust(left=0.045, right=0.985, top=0.91, bottom=0.075, hspace=0.42, wspace=0.2)
-    for axes, (name, read) in zip(grid.flat, _SHOWN[matched.real.survey], strict=True):
+    for axes, (name, read) in zip(grid.flat, SHOWN[matched.real.survey], strict=True):
         _histogram(axes, name, read(matched.real), read(matched.simulated), matched.weight)
     return figure
 
@@ -150,7 +160,7 @@ def _histogram(axes: Axes, name: str, real: FloatArray, simulated: FloatArray, w
         return
     both = np.concatenate([real[there[0]], simulated[there[1]]])
     low, high = np.percentile(both, [0.5, 99.5])
-    edges = np.linspace(low, high if high > low else low + 1.0, 25)
+    edges = list(np.linspace(low, high if high > low else low + 1.0, 25))
     # Shares of all packets, so that a side that often has no such number is lower.
     shares = {"real": np.full(there[0].sum(), 1.0 / len(real)), "simulated": weight[there[1]] / weight.sum()}
     axes.hist(np.clip(real[there[0]], low, high), edges, weights=shares["real"], color=REAL_COLOUR, alpha=0.35)

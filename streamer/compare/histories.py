@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from classifiers.features.light_curve import MAG_PER_RELATIVE_ERROR, pool_nights
 from classifiers.features.statistics import STATISTIC_NAMES, light_curve_statistics
@@ -11,6 +12,8 @@ from schemas.assembling import assemble
 from schemas.light_curve import BANDS, DETECTION, FORCED, LIMIT, ROW_DTYPE, FloatArray, LightCurves
 from schemas.surveys.columns import ZERO_POINT_AB_NJY
 from streamer.compare.tables import Table, table_of
+
+Rows = npt.NDArray[np.void]
 
 _SAME_NIGHT_DAYS = 0.5
 
@@ -35,7 +38,7 @@ def forced_table(alerts: AlertBatch) -> Table:
     return table_of([_forced(rows[rows["kind"] == FORCED]) for rows in _rows_of(alerts)])
 
 
-def _rows_of(alerts: AlertBatch) -> list[np.ndarray]:  # type: ignore[type-arg]
+def _rows_of(alerts: AlertBatch) -> list[Rows]:
     return [alerts.rows[a:b] for a, b in zip(alerts.row_offsets[:-1], alerts.row_offsets[1:], strict=True)]
 
 
@@ -61,7 +64,7 @@ def rhythm(mjd: FloatArray) -> dict[str, float]:
     }
 
 
-def _rhythm(rows: np.ndarray) -> dict[str, float]:  # type: ignore[type-arg]
+def _rhythm(rows: Rows) -> dict[str, float]:
     """Of one packet's detections and limits."""
     rows = rows[np.argsort(rows["mjd_tai"], kind="stable")]
     detected, limits = rows[rows["kind"] == DETECTION], rows[rows["kind"] == LIMIT]
@@ -86,7 +89,7 @@ def _rhythm(rows: np.ndarray) -> dict[str, float]:  # type: ignore[type-arg]
     return numbers
 
 
-def _forced(rows: np.ndarray) -> dict[str, float]:  # type: ignore[type-arg]
+def _forced(rows: Rows) -> dict[str, float]:
     if not len(rows):
         return {}
     flux, error = rows["flux_njy"].astype(np.float64), rows["flux_err_njy"].astype(np.float64)

@@ -20,15 +20,15 @@ from streamer.simulate.sky.mixture import POPULATIONS
 MAG_BIN = 0.5
 """Width of a bin of magnitude."""
 
-SIMULATED_PER_REAL = 3
+SIMULATED_PER_REAL = 2
 """A bin gets up to so many simulated packets for each real one."""
 
-POOL_PER_REAL = 8
+POOL_PER_REAL = 5
 """Simulated for each real packet, to choose from."""
 
-LEAST_POOL = 150
+LEAST_POOL = 100
 
-MOST_POOL = 1_500
+MOST_POOL = 1_000
 """Simulated at most of a class in one schema version."""
 
 

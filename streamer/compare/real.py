@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from schemas.alert import AlertBatch
 from schemas.packet import Packet
@@ -20,7 +21,7 @@ PUBLISHED, REENCODED = "as published", "re-encoded"
 ON_SKY = "real on-sky"
 """What the index of LSST packets says in `kind` of those that the telescope saw."""
 
-MOST_PACKETS = 1_500
+MOST_PACKETS = 500
 """So many packets of a survey and encoding are compared at most; of more, a random choice."""
 
 
@@ -33,7 +34,7 @@ class RealPackets:
     alerts: AlertBatch
     kind: Names
     """(n,) broad class, else what the packet itself says."""
-    labelled: np.ndarray  # type: ignore[type-arg]
+    labelled: npt.NDArray[np.bool_]
     """(n,) whether the kind is a label."""
 
 

@@ -28,7 +28,8 @@ BOGUS_SCORE = 0.3
 """Unlabelled packets whose own real-bogus score is below this are taken for bogus."""
 
 STAR_SCORE, STAR_ARCSEC = 0.5, 1.5
-"""Unlabelled ZTF packets with a Pan-STARRS source this starlike (Tachibana & Miller 2018) and this near lie on a star."""
+"""Unlabelled ZTF packets lie on a star where a Pan-STARRS source is this starlike (Tachibana & Miller 2018) and this
+near."""
 
 OFTEN_SEEN = 10
 """LSST objects with so many sources have been known for some time."""

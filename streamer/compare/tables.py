@@ -59,5 +59,10 @@ def table_of(rows: Sequence[Mapping[str, float]]) -> Table:
 def stack(tables: Sequence[Table]) -> Table:
     """All rows, one table after the other; columns are joined by name."""
     names = tuple(dict.fromkeys(name for table in tables for name in table.names))
-    parts = [np.column_stack([table.column(name) for name in names]) for table in tables if len(table)]
-    return Table(names, np.vstack(parts) if parts else np.empty((0, len(names))))
+    place = {name: i for i, name in enumerate(names)}
+    values = np.full((sum(map(len, tables)), len(names)), np.nan)
+    begin = 0
+    for table in tables:
+        values[begin : begin + len(table), [place[name] for name in table.names]] = table.values
+        begin += len(table)
+    return Table(names, values)

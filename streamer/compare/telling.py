@@ -10,15 +10,18 @@ import numpy as np
 
 from schemas.light_curve import FloatArray, IntArray
 from streamer.compare.sample import Names
-from streamer.compare.tables import Table
+from streamer.compare.tables import Table, stack
 
 FOLDS = 5
 LEAST = 10
 """Of fewer packets on a side no figure is given."""
 
-ROUNDS = 120
-RESAMPLES = 200
+ROUNDS = 80
+RESAMPLES = 100
 """Bootstrap samples of objects for an interval of 95 %."""
+
+HALVINGS = 3
+"""Random halves of the real sample."""
 
 TOP = 8
 """Features named."""
@@ -26,18 +29,17 @@ TOP = 8
 ALONE = 0.65
 """AUC of a feature alone that is worth a mention."""
 
-_PARAMETERS: dict[str, Any] = {
+_BINNING: dict[str, Any] = {"max_bin": 63, "num_threads": 1, "verbosity": -1}
+
+_PARAMETERS: dict[str, Any] = _BINNING | {
     "objective": "binary",
-    "learning_rate": 0.06,
+    "learning_rate": 0.08,
     "num_leaves": 8,
     "min_data_in_leaf": 5,
     "feature_fraction": 0.4,
     "bagging_fraction": 0.8,
     "bagging_freq": 1,
     "lambda_l2": 1.0,
-    "max_bin": 63,
-    "num_threads": 1,
-    "verbosity": -1,
     "deterministic": True,
     "force_row_wise": True,
 }
@@ -100,35 +102,50 @@ def tell_apart(real: Side, simulated: Side, seed: int) -> Told | None:
     """None where a side has fewer than `LEAST` rows."""
     if min(len(real), len(simulated)) < LEAST:
         return None
-    names = tuple(name for name in real.table.names if name in simulated.table.names)
-    names += tuple(name for name in (*real.table.names, *simulated.table.names) if name not in names)
-    values = np.vstack([np.column_stack([side.table.column(name) for name in names]) for side in (real, simulated)])
-    target = np.repeat([0, 1], [len(real), len(simulated)])
-    weight = np.concatenate([real.weight / real.weight.mean(), simulated.weight / simulated.weight.mean()])
-    weight[target == 1] *= len(real) / len(simulated)
     rng = np.random.default_rng(seed)
-    owners = [np.unique(side.owner, return_inverse=True)[1] for side in (real, simulated)]
-    fold = np.concatenate([_folds(rng, owner) for owner in owners])
-    score, gain = _out_of_fold(values, target, weight, fold, seed)
-    low, high = _interval(rng, score, target, weight, owners)
-    return Told(
-        len(real), len(simulated), *(int(owner.max()) + 1 for owner in owners),
-        weighted_auc(score, target, weight), low, high, *_tells(names, gain, values, target, weight), score,
-    )  # fmt: skip
+    pair = _pair(real, simulated)
+    score, gain = _out_of_fold(rng, pair, seed)
+    low, high = _interval(rng, score, pair)
+    by_gain, alone = _tells(pair, gain)
+    objects = [int(owner.max()) + 1 for owner in pair.owners]
+    auc = weighted_auc(score, pair.target, pair.weight)
+    return Told(len(real), len(simulated), objects[0], objects[1], auc, low, high, by_gain, alone, score)
 
 
-def halves_apart(real: Side, seed: int, repeats: int = 5) -> tuple[float, float, float] | None:
+def halves_apart(real: Side, seed: int) -> tuple[float, float, float] | None:
     """(mean, least, largest) AUC of one half of the objects against the other, over random halves."""
     rng = np.random.default_rng(seed)
     owner = np.unique(real.owner, return_inverse=True)[1]
     found = []
-    for repeat in range(repeats):
+    for repeat in range(HALVINGS):
         first = (rng.permutation(owner.max() + 1) % 2 == 0)[owner]
-        told = tell_apart(real.take(first), real.take(~first), seed + repeat)
-        if told is None:
+        if min(first.sum(), (~first).sum()) < LEAST:
             return None
-        found.append(told.auc)
+        pair = _pair(real.take(first), real.take(~first))
+        score, _ = _out_of_fold(rng, pair, seed + repeat)
+        found.append(weighted_auc(score, pair.target, pair.weight))
     return float(np.mean(found)), min(found), max(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """Two sides as one matrix, the first side's rows first."""
+
+    names: tuple[str, ...]
+    values: FloatArray
+    target: IntArray
+    weight: FloatArray
+    """Both sides weigh the same."""
+    owners: tuple[IntArray, IntArray]
+
+
+def _pair(first: Side, second: Side) -> _Pair:
+    table = stack([first.table, second.table])
+    target = np.repeat([0, 1], [len(first), len(second)])
+    weight = np.concatenate([side.weight / side.weight.mean() for side in (first, second)])
+    weight[target == 1] *= len(first) / len(second)
+    owners = tuple(np.unique(side.owner, return_inverse=True)[1] for side in (first, second))
+    return _Pair(table.names, table.values, target, weight, (owners[0], owners[1]))
 
 
 def weighted_auc(score: FloatArray, target: IntArray, weight: FloatArray) -> float:
@@ -145,44 +162,37 @@ def _folds(rng: np.random.Generator, owner: IntArray) -> IntArray:
     return fold
 
 
-def _out_of_fold(
-    values: FloatArray, target: IntArray, weight: FloatArray, fold: IntArray, seed: int
-) -> tuple[FloatArray, FloatArray]:
-    """(scores of rows by trees that did not see their objects, gain of each feature)."""
-    score = np.zeros(len(target))
-    gain = np.zeros(values.shape[1])
+def _out_of_fold(rng: np.random.Generator, pair: _Pair, seed: int) -> tuple[FloatArray, FloatArray]:
+    """(scores of rows by trees that did not see their objects, share of the gain of each feature)."""
+    fold = np.concatenate([_folds(rng, owner) for owner in pair.owners])
+    score = np.zeros(len(pair.target))
+    gain = np.zeros(len(pair.names))
     for k in range(FOLDS):
         seen = fold != k
-        data = lightgbm.Dataset(
-            values[seen], target[seen], weight=weight[seen], params={"verbosity": -1, "max_bin": 63}
-        )
+        data = lightgbm.Dataset(pair.values[seen], pair.target[seen], weight=pair.weight[seen], params=_BINNING)
         trees = lightgbm.train(_PARAMETERS | {"seed": seed}, data, ROUNDS)
-        score[~seen] = trees.predict(values[~seen], raw_score=True)
+        score[~seen] = trees.predict(pair.values[~seen], raw_score=True, num_threads=1)
         gain += trees.feature_importance("gain")
     return score, gain / max(float(gain.sum()), 1e-12)
 
 
-def _interval(
-    rng: np.random.Generator, score: FloatArray, target: IntArray, weight: FloatArray, owners: list[IntArray]
-) -> tuple[float, float]:
+def _interval(rng: np.random.Generator, score: FloatArray, pair: _Pair) -> tuple[float, float]:
     found = []
     for _ in range(RESAMPLES):
         times = []
-        for owner in owners:
+        for owner in pair.owners:
             objects = int(owner.max()) + 1
             times.append(rng.multinomial(objects, np.full(objects, 1.0 / objects))[owner])
-        found.append(weighted_auc(score, target, weight * np.concatenate(times)))
-    low, high = np.nanpercentile(found, [2.5, 97.5])
+        found.append(weighted_auc(score, pair.target, pair.weight * np.concatenate(times)))
+    low, high = np.percentile(found, [2.5, 97.5])
     return float(low), float(high)
 
 
-def _tells(
-    names: tuple[str, ...], gain: FloatArray, values: FloatArray, target: IntArray, weight: FloatArray
-) -> tuple[list[Tell], list[Tell]]:
+def _tells(pair: _Pair, gain: FloatArray) -> tuple[list[Tell], list[Tell]]:
     """(those of most gain, those that tell most by themselves)."""
     tells = [
-        _tell(name, float(share), values[:, i], target, weight)
-        for i, (name, share) in enumerate(zip(names, gain, strict=True))
+        _tell(name, float(share), pair.values[:, i], pair.target, pair.weight)
+        for i, (name, share) in enumerate(zip(pair.names, gain, strict=True))
     ]
     by_gain = sorted(tells, key=lambda tell: -tell.gain_share)[:TOP]
     by_itself = sorted((tell for tell in tells if tell.auc_alone >= ALONE), key=lambda tell: -tell.auc_alone)
