@@ -10,7 +10,7 @@ import numpy.typing as npt
 from schemas.light_curve import FloatArray, IntArray
 from streamer.simulate.lsst.rows import Columns
 from streamer.simulate.lsst.subtraction import Residuals
-from streamer.simulate.scene import BoolArray, Field
+from streamer.simulate.scene import Field
 from streamer.simulate.sky.objects import COSMIC_RAY, GHOST
 
 _FWHM = 2.3548
@@ -67,7 +67,7 @@ def footprint_px(rng: np.random.Generator, field: Field, light: Light) -> IntArr
     above = np.sqrt(2.0 * np.log(np.maximum(light.snr / 5.0, 1.0)))
     broad = np.where(field.objects.artefact[light.k] == GHOST, 1.6, 1.0)
     size = width * (2.1 * broad + 1.44 * above) + light.trail_arcsec / field.survey.pixel_arcsec
-    side: IntArray = np.maximum(np.rint(size + rng.normal(0.0, 1.5, len(size))), 9.0).astype(np.int64)
+    side: IntArray = np.maximum(np.rint(size + rng.normal(0.0, 1.0, len(size))), 9.0).astype(np.int64)
     return side
 
 
@@ -89,9 +89,9 @@ def shape_columns(rng: np.random.Generator, field: Field, light: Light, residual
     along = np.radians(light.trail_angle_deg)
     trail = light.trail_arcsec**2 / 12.0
     moments = {
-        "ixx": mean * growth * (1.0 + ellipticity[0]) + trail * np.sin(along) ** 2,
-        "iyy": mean * growth * (1.0 - ellipticity[0]) + trail * np.cos(along) ** 2,
-        "ixy": mean * growth * ellipticity[1] + trail * np.sin(along) * np.cos(along),
+        "ixx": growth * (psf["ixxPSF"] + mean * ellipticity[0]) + trail * np.sin(along) ** 2,
+        "iyy": growth * (psf["iyyPSF"] - mean * ellipticity[0]) + trail * np.cos(along) ** 2,
+        "ixy": growth * (psf["ixyPSF"] + mean * ellipticity[1]) + trail * np.sin(along) * np.cos(along),
     }
     larger = np.log((moments["ixx"] + moments["iyy"]) / (2.0 * mean))
     doubt = -0.9 + 2.2 * near - 2.6 * np.log10(light.snr / 5.5) + np.clip(4.0 + light.snr / 20.0, 4.0, 12.0) * larger
@@ -123,32 +123,41 @@ def _psf_moments(rng: np.random.Generator, field: Field, light: Light) -> dict[s
 
 
 def trail_columns(
-    rng: np.random.Generator, light: Light, failed: BoolArray, place: Columns, flux: FloatArray, error: FloatArray
+    rng: np.random.Generator,
+    light: Light,
+    residuals: Residuals,
+    measured: Columns,
+    flux: FloatArray,
+    error: FloatArray,
 ) -> Columns:
     """Fit of a trail, from the moments: every source gets one, of about the seeing's length unless it moves.
 
-    `place` has the source's `ra` and `dec`; `flux` and `error` (n,) are those within the whole trail [nJy].
+    `measured` has the source's place and moments; `flux` and `error` (n,) are those within the whole trail [nJy].
     """
     n = len(light.k)
     fwhm = light.sigma_arcsec * _FWHM
-    moves = light.trail_arcsec > 0.4 * fwhm
     blur = np.maximum(1.2 - 0.45 * np.log10(light.snr / 6.0), 0.4)
     length = np.hypot(light.trail_arcsec, fwhm * blur * rng.lognormal(0.0, 0.25, n))
-    angle = np.where(moves, light.trail_angle_deg + rng.normal(0.0, 25.0, n) / light.snr, rng.uniform(-180.0, 180.0, n))
+    along = 0.5 * np.degrees(np.arctan2(2.0 * measured["ixy"], measured["iyy"] - measured["ixx"]))
+    # Which of its two ends a trail points to is anyone's guess.
+    angle = (along + np.where(rng.random(n) < 0.3, 180.0, 0.0) + 180.0) % 360.0 - 180.0
     off = rng.normal(0.0, 0.3, (2, n)) / light.snr / 3600.0
-    errors = _unless(rng.random(n) >= _TRAIL_FIT_CONVERGES, 1.8 * length / light.snr)
-    # Of what is no trail the fit says that its flux is far better known than it is.
-    narrow = rng.lognormal(np.log(0.25), 0.9, n) * 5.0 / (5.0 + light.snr)
+    converged = rng.random(n) < _TRAIL_FIT_CONVERGES
+    errors = np.where(converged, 1.8 * length / light.snr, np.nan)
+    # Where it does not converge the fit says that the flux is far better known than it is.
+    narrow = 0.107 * (5.0 / light.snr) ** 1.4 * rng.lognormal(0.0, 0.8, n)
+    lobes = np.where(residuals.is_dipole, residuals.lobe_snr, 0.0) * np.abs(rng.normal(0.0, 0.4, n))
     fitted = {
-        "trailFlux": flux * (1.0 + 0.1 * np.exp(-light.snr / 8.0)) + rng.normal(0.0, 0.3, n) * error,
-        "trailFluxErr": error * np.where(moves, rng.uniform(0.4, 0.9, n), narrow),
-        "trailRa": place["ra"] + off[0] / np.cos(np.radians(place["dec"])),
-        "trailDec": place["dec"] + off[1],
+        "trailFlux": flux * (1.0 + 0.14 * np.exp(-light.snr / 6.0)) + (rng.normal(0.0, 0.3, n) + lobes) * error,
+        "trailFluxErr": error * np.where(converged, rng.uniform(0.4, 0.9, n), narrow),
+        "trailRa": measured["ra"] + off[0] / np.cos(np.radians(measured["dec"])),
+        "trailDec": measured["dec"] + off[1],
         "trailLength": length,
         "trailLengthErr": errors,
-        "trailAngle": (angle + 180.0) % 360.0 - 180.0,
+        "trailAngle": angle,
         "trailAngleErr": np.degrees(1.2 * errors / length),
     }
+    failed = measured["shape_flag"]
     return {
         **{name: _unless(failed, column) for name, column in fitted.items()},
         "trailNdata": np.zeros(n, dtype=np.int64),

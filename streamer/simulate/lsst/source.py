@@ -74,7 +74,7 @@ def measure(field: Field) -> tuple[Identity, Detections]:
     columns["bboxSize"] = footprint_px(rng, field, light)
     columns |= dipole_columns(rng, residuals, columns["psfFluxErr"], columns["bboxSize"])
     flux, error = field.flux_njy[k, exposure], field.error_njy[k, exposure]
-    columns |= trail_columns(rng, light, columns["shape_flag"], columns, flux, error)
+    columns |= trail_columns(rng, light, residuals, columns, flux, error)
     flagged = columns["pixelFlags_bad"] | columns["pixelFlags_cr"] | columns["pixelFlags_saturated"]
     columns["reliability"] = reliability(rng, field, light, residuals, flagged)
     return identity, Detections(k, exposure, source_id, first, columns, true_pixel)
@@ -120,13 +120,13 @@ def _astrometry(
     residuals: Residuals,
     true_pixel: tuple[FloatArray, FloatArray],
 ) -> Columns:
-    """Centroids: 1.5 sigma over the signal-to-noise, that of the star where a dipole was fitted to it."""
+    """Centroids: 1.64 sigma over the signal-to-noise, that of the star where a dipole was fitted to it."""
     n = len(light.k)
     scale = field.survey.pixel_arcsec
     error = field.error_njy[light.k, light.exposure]
     snr = np.where(residuals.is_dipole, np.maximum(residuals.still_njy / error, light.snr) * 1.4, light.snr)
     spread = np.hypot(light.sigma_arcsec, 0.5 * light.trail_arcsec)
-    error_px = np.maximum(1.5 * spread / snr / scale * rng.lognormal(0.0, 0.23, (2, n)), 0.003)
+    error_px = np.maximum(1.64 * spread / snr / scale * rng.lognormal(0.0, 0.08 + 0.8 / light.snr, (2, n)), 0.003)
     off = rng.normal(0.0, 1.0, (2, n)) * error_px
     turn = np.radians(field.exposures.rotation_deg[light.exposure])
     cos, sin = np.cos(turn), np.sin(turn)

@@ -18,6 +18,12 @@ _TO_ECLIPTIC = np.array(
 )
 
 
+_J2000_MJD = 51_544.5
+
+_PRECESSION_DEG = 50.29 / 3600.0
+"""By which the equinox, from which the Sun's longitude counts, moves in a year."""
+
+
 @dataclass(frozen=True, slots=True)
 class Elements:
     """Kepler's elements of n orbits, (n,) each: ecliptic and equinox of J2000."""
@@ -48,9 +54,10 @@ def earth(mjd: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def _earth_place(mjd: FloatArray) -> FloatArray:
-    anomaly = np.radians(357.529 + 0.98560028 * (mjd - 51_544.5))
+    anomaly = np.radians(357.529 + 0.98560028 * (mjd - _J2000_MJD))
     centre = 1.915 * np.sin(anomaly) + 0.020 * np.sin(2.0 * anomaly)
-    longitude = np.radians(heavens.sun_longitude_deg(mjd) + centre + 180.0)
+    since = (mjd - _J2000_MJD) / 365.25
+    longitude = np.radians(heavens.sun_longitude_deg(mjd) - _PRECESSION_DEG * since + centre + 180.0)
     distance = 1.00014 - 0.01671 * np.cos(anomaly) - 0.00014 * np.cos(2.0 * anomaly)
     ecliptic = np.stack([np.cos(longitude), np.sin(longitude), np.zeros(len(mjd))], axis=1) * distance[:, None]
     place: FloatArray = ecliptic @ _TO_ECLIPTIC
