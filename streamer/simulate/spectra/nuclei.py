@@ -63,12 +63,12 @@ def tde(rng: np.random.Generator, days: float, parameters: Mapping[str, float]) 
     fwhm = rng.lognormal(np.log(15_000.0), 0.25) * float(np.interp(days, (0.0, 100.0), (1.0, 0.6)))
     grown = rng.lognormal(0.0, 0.35) * float(np.interp(days, (-20.0, 20.0, 80.0), (0.5, 1.0, 1.6)))
     hydrogen: list[Line] = [
-        (6562.8, 110.0 * grown, fwhm),
-        (4861.3, 30.0 * grown, 0.9 * fwhm),
-        (4340.5, 12.0 * grown, 0.9 * fwhm),
+        (6562.8, 75.0 * grown, fwhm),
+        (4861.3, 18.0 * grown, 0.9 * fwhm),
+        (4340.5, 8.0 * grown, 0.9 * fwhm),
     ]
     helium: list[Line] = [
-        (4686.0, 45.0 * grown, fwhm),
+        (4686.0, 40.0 * grown, fwhm),
         (4640.0, 20.0 * grown, 0.7 * fwhm),
         (5875.6, 12.0 * grown, fwhm),
     ]

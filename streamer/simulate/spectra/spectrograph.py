@@ -60,8 +60,8 @@ class Spectrograph:
 
 
 SPECTROGRAPHS = {"ztf": Spectrograph("SEDM", 19.0), "lsst": Spectrograph("SEDM on 8 m", 23.0)}
-"""By survey. SEDM takes most of what the Bright Transient Survey has to 19 mag (Perley et al. 2020, ApJ 904, 35). LSST's transients
-are fainter: for them the same spectrograph is thought behind a mirror that gathers 30 times the light."""
+"""By survey. SEDM takes most of what the Bright Transient Survey has to 19 mag (Perley et al. 2020, ApJ 904, 35). What
+LSST finds is fainter: its spectrograph is thought behind a mirror that gathers 30 times the light."""
 
 
 def observe(
@@ -74,7 +74,7 @@ def observe(
     """
     pixels, native = _pixels(_blurred(flux))
     smooth = np.interp(6_000.0, pixels, native)
-    signal_to_noise = 12.0 * 10.0 ** (-0.16 * (magnitude - spectrograph.limit_mag + 1.0)) * rng.lognormal(0.0, 0.5)
+    signal_to_noise = 18.0 * 10.0 ** (-0.16 * (magnitude - spectrograph.limit_mag + 1.0)) * rng.lognormal(0.0, 0.5)
     share = np.clip(native / smooth, 0.05, 5.0)
     sigma = smooth / max(signal_to_noise, 0.5) * np.interp(pixels, _NOISE_AA, _NOISE)
     sigma = (

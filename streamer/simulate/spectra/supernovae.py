@@ -217,7 +217,7 @@ def sn_ii(rng: np.random.Generator, days: float, parameters: Mapping[str, float]
     temperature = 5_700.0 + 13_000.0 * np.exp(-days / 10.0)
     depth = _at(_IIP, days)
     depth["H"] *= float(np.clip(1.2 - 0.25 * decline, 0.2, 1.4))
-    grown = float(np.interp(days, (2.0, 15.0, 40.0, 90.0), (10.0, 60.0, 130.0, 180.0))) * rng.lognormal(0.0, 0.2)
+    grown = float(np.interp(days, (2.0, 15.0, 40.0, 90.0), (8.0, 45.0, 95.0, 140.0))) * rng.lognormal(0.0, 0.2)
     shifted = 6562.8 * (1.0 - 0.3 * velocity / LIGHT_KMS * np.exp(-days / 35.0))
     lines = ((shifted, grown, 2.0 * velocity), (4861.3, 0.12 * grown, 2.0 * velocity))
     blanketing = float(np.interp(days, (5.0, 25.0, 60.0), (0.0, 0.6, 0.9)))
