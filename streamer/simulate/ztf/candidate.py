@@ -7,6 +7,7 @@ import numpy as np
 from schemas.light_curve import FloatArray, IntArray
 from schemas.surveys.columns import ZERO_POINT_AB_NJY, flux_from_magnitude
 from streamer.simulate.scene import BoolArray, Field
+from streamer.simulate.sky.objects import SOURCE
 from streamer.simulate.ztf.catalogue import Catalogue
 from streamer.simulate.ztf.chips import SURVEY_BEGAN_JD, Chips
 from streamer.simulate.ztf.quality import Look, quality_columns
@@ -14,6 +15,9 @@ from streamer.simulate.ztf.rows import Columns
 
 RAW_SNR = 3.5
 """ndethist counts raw detections too, down to about this signal over the noise."""
+
+_SMOOTH = 0.3
+"""How much a galaxy's light counts in what subtraction leaves, a star's being 1."""
 
 MOST_SIGMA = 1.0857 / 5.0
 """No alert's magnitude is known worse than this."""
@@ -100,13 +104,14 @@ class Candidates:
         size = np.abs(self._flux)
         limit = self.chips.limit_mag[at]
         self._depth_snr = 5.0 * size / flux_from_magnitude(limit)
-        still = self.catalogue.reference_flux_njy()[k, field.exposures.band[exposure]]
+        still = self.catalogue.reference_flux_njy(_SMOOTH)[k, field.exposures.band[exposure]]
         self._ratio = still / size
         mag = ZERO_POINT_AB_NJY - 2.5 * np.log10(size)
         sigma = self._quoted_error(rng, size / field.error_njy[k, exposure])
         residual = self._ratio / (self._ratio + 5.0)
-        spread = np.hypot(1.25 / self._depth_snr, 0.045 + 0.09 * residual)
-        aperture = np.round(mag + _within(rng, 0.01 + 0.06 * residual, spread, -0.4, 0.75), 4)
+        bogus = field.objects.artefact[k] != SOURCE
+        spread = np.hypot(1.25 / self._depth_snr, 0.045 + 0.13 * residual + 0.08 * bogus)
+        aperture = np.round(mag + _within(rng, 0.01 + 0.06 * residual + 0.09 * bogus, spread, -0.4, 0.75), 4)
         aperture_error = 1.85 / self._depth_snr * rng.lognormal(0.0, 0.14, n)
         wide_error = 1.23 * aperture_error * rng.lognormal(0.0, 0.04, n)
         wide = aperture + rng.normal(-0.2, 0.6, n) * wide_error

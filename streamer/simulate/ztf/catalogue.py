@@ -19,11 +19,14 @@ SCALE_ARCSEC = 1.0128
 
 _G, _R, _I, _Z = (BANDS.index(name) for name in "griz")
 
-_PS1_LIMIT_MAG = np.array([0.0, 22.1, 21.9, 21.7, 21.0, 0.0])
+_PS1_LIMIT_MAG = np.array([0.0, 22.1, 21.9, 21.8, 21.4, 0.0])
 """Half of the sources so faint are in Pan-STARRS' catalogue, by band (Chambers et al. 2016, arXiv:1612.05560)."""
 
 _PS1_LOST = 0.05
 """Share of bright sources that lack a band there."""
+
+_FALSE_LOST = np.array([0.0, 0.7, 0.6, 0.1, 0.3, 0.0])
+"""Share of false sources that lack a band."""
 
 _PS1_RADIUS_ARCSEC = 30.0
 _GAIA_RADIUS_ARCSEC = 90.0
@@ -39,30 +42,38 @@ _KNOWN_ASTEROIDS = 0.9
 """Share of the asteroids that ZTF's ephemerides know."""
 
 COUNTERPART, HOST = 0, 1
+_FALSE = -2
 
 
 class Catalogue:
     """Catalogue matches of one field's objects; fixed for an object, but for its centroid's jitter.
 
     M sources lie near an object: its own counterpart (a star or an active nucleus), its host galaxy, its unrelated
-    neighbours; the last is a faint peak that only ZTF's reference image lists.
+    neighbours; then a false source beside what is bright, which only Pan-STARRS lists, and a faint peak that only ZTF's
+    reference image does.
     """
 
     def __init__(self, field: Field) -> None:
         o = field.objects
         rng = field.generator(6)
         self._field = field
-        n, neighbours = o.neighbour_radius_arcsec.shape
+        n = len(o)
         self._place_sources(rng)
         self._star = np.column_stack(
-            [lives_on_star(field), np.zeros(n, dtype=bool), o.neighbour_radius_arcsec == 0.0, np.zeros(n, dtype=bool)]
+            [
+                lives_on_star(field),
+                np.zeros(n, dtype=bool),
+                o.neighbour_radius_arcsec == 0.0,
+                np.zeros((n, 2), dtype=bool),
+            ]
         )
         # A nucleus looks as pointlike as its share of the light under the point-spread function.
-        core = psf_share(o.host_radius_arcsec, 1.2) * o.host_njy[:, _R]
+        core = psf_share(o.host_radius_arcsec, 2.0) * o.host_njy[:, _R]
         point = o.counterpart_njy[:, _R] / np.maximum(o.counterpart_njy[:, _R] + core, 1e-9)
         self._pointlike = np.where(self._star, 1.0, 0.0)
         self._pointlike[:, COUNTERPART] = point
-        self._draw_pan_starrs(rng, neighbours)
+        self._pointlike[:, _FALSE] = 0.55
+        self._draw_pan_starrs(rng)
         self._draw_gaia(rng)
         self._draw_reference(rng)
         self._known = (rng.random(n) < _KNOWN_ASTEROIDS) & o.moving
@@ -77,11 +88,11 @@ class Catalogue:
         has_counterpart = o.counterpart_njy[:, _R] > 0.0
         host_distance = np.hypot(*o.host_offset_arcsec.T)
         # Stars have moved and catalogues are tied to one another to a tenth of an arcsecond.
-        own = rng.normal(0.0, 0.07, (n, 2))
+        own = rng.normal([0.02, 0.06], 0.07, (n, 2))
         blended = has_counterpart & has_host & (host_distance < _BLENDED_ARCSEC)
         flux = np.stack(
             [
-                o.counterpart_njy + np.where(blended[:, None], o.host_njy, 0.0),
+                np.where(blended[:, None], self.reference_flux_njy(), o.counterpart_njy),
                 o.host_njy,
                 *np.moveaxis(o.neighbour_njy, 1, 0),
             ],
@@ -97,26 +108,44 @@ class Catalogue:
                 own[:, None],
                 (o.host_offset_arcsec + 0.5 * own)[:, None],
                 o.neighbour_offset_arcsec,
+                self._beside(rng, n)[:, None],
                 np.stack([peak * np.sin(angle), peak * np.cos(angle)], axis=1)[:, None],
             ],
             axis=1,
         )
         self._distance = np.hypot(self._offset[:, :, 0], self._offset[:, :, 1])
+        # A point-spread function fitted to a galaxy takes most of its core's light, not all its light.
+        flux[:, HOST] *= np.sqrt(psf_share(o.host_radius_arcsec, 2.0))[:, None]
+        flux[:, 2:] *= np.sqrt(psf_share(o.neighbour_radius_arcsec, 2.0))[:, :, None]
         with np.errstate(divide="ignore"):
             mag = ZERO_POINT_AB_NJY - 2.5 * np.log10(flux)
         # Within a brighter source nothing fainter is listed.
         brightest = np.where(nearest < np.inf, np.minimum(mag[:, COUNTERPART, _R], mag[:, HOST, _R]), np.inf)
-        hidden = (self._distance[:, 2:-1] < gap[:, None] * 0.8) & (mag[:, 2:, _R] > brightest[:, None])
+        hidden = (self._distance[:, 2:-2] < gap[:, None] * 0.8) & (mag[:, 2:, _R] > brightest[:, None])
         mag[:, 2:][hidden] = np.inf
-        self._mag = mag
+        chance = np.select([brightest < 15.5, brightest < 18.0, brightest < 19.5], [0.45, 0.3, 0.15], 0.0)
+        false = brightest[:, None] + 3.0 + rng.normal(0.0, 1.3, (n, len(BANDS)))
+        false = np.where((rng.random(n) < chance)[:, None], np.minimum(false, 21.3), np.inf)
+        false[rng.random(false.shape) < _FALSE_LOST] = np.inf
+        self._mag = np.concatenate([mag, false[:, None]], axis=1)
 
-    def _draw_pan_starrs(self, rng: np.random.Generator, neighbours: int) -> None:
+    @staticmethod
+    def _beside(rng: np.random.Generator, n: int) -> FloatArray:
+        """(n, 2) where false sources lie about what is bright [arcsec]."""
+        distance, angle = rng.lognormal(np.log(2.5), 0.8, n), rng.uniform(0.0, 2.0 * np.pi, n)
+        return np.stack([distance * np.sin(angle), distance * np.cos(angle)], axis=1)
+
+    def _draw_pan_starrs(self, rng: np.random.Generator) -> None:
         """Which sources are listed in which bands, and how they score as stars, (K, M - 1)."""
         mag, o = self._mag, self._field.objects
         limit = _PS1_LIMIT_MAG + rng.normal(0.0, 0.3, mag.shape)
         listed = (mag < limit) & (rng.random(mag.shape) > _PS1_LOST)
         in_catalogue = listed[:, :, _G : _Z + 1].any(axis=2) & (self._distance[:, :-1] < _PS1_RADIUS_ARCSEC)
-        noisy = mag + rng.normal(0.0, 1.0, mag.shape) * (0.01 + 0.12 * 10.0 ** (0.4 * (mag.clip(None, 23.0) - 22.0)))
+        noisy = (
+            mag
+            + 0.2 * (1.0 - self._pointlike[:, :-1, None])
+            + rng.normal(0.0, 1.0, mag.shape) * (0.01 + 0.12 * 10.0 ** (0.4 * (mag.clip(None, 23.0) - 22.0)))
+        )
         self._ps1_mag = np.where(listed, np.round(np.where(listed, noisy, 0.0), 4), MISSING)
         self._in_pan_starrs = in_catalogue
         self._score = self._star_scores(rng, np.where(listed[:, :, _R], mag[:, :, _R], np.inf))
@@ -125,9 +154,9 @@ class Catalogue:
         place = np.floor(ra % 360.0 * 1e6).astype(np.int64) * 10**4
         self._ps1_id = zone[:, None] + place + rng.integers(0, 10_000, place.shape)
         # Further away than the farthest neighbour that was drawn, sources go on at the same density.
-        farthest = self._distance[:, 1 + neighbours]
+        farthest = self._distance[:, _FALSE - 1]
         beyond = np.maximum(_PS1_RADIUS_ARCSEC**2 - farthest**2, 0.0) * np.pi / 3600.0
-        share = float(listed[:, 2:, _G : _Z + 1].any(axis=2).mean())
+        share = float(listed[:, 2:-1, _G : _Z + 1].any(axis=2).mean())
         self._matches = in_catalogue.sum(axis=1) + rng.poisson(beyond * o.density_arcmin2 * share)
 
     def _star_scores(self, rng: np.random.Generator, mag: FloatArray) -> FloatArray:
@@ -137,8 +166,8 @@ class Catalogue:
         """
         faint = np.maximum(mag.clip(None, 22.5) - 18.5, 0.0)
         sureness = np.maximum(4.6 - 1.0 * faint, 0.7)
-        vote = (2.0 * self._pointlike[:, :-1] - 1.0) * sureness + rng.normal(0.0, 1.5, mag.shape)
-        score = np.rint(2400.0 / (1.0 + np.exp(-vote))) / 2400.0
+        vote = (2.0 * self._pointlike[:, :-1] - 1.0) * sureness - 0.4 * faint + rng.normal(0.0, 1.7, mag.shape)
+        score = np.rint(2400.0 * (1.004 / (1.0 + np.exp(-vote)) - 0.002).clip(0.0, 1.0)) / 2400.0
         unscored = rng.random(mag.shape) < np.where(np.isinf(mag), 0.45, np.where(mag > 19.0, 0.16, 0.06))
         return np.where(unscored, 0.5, score)
 
@@ -150,48 +179,45 @@ class Catalogue:
         # Cores of galaxies are in Gaia's catalogue too, the fainter the rarer.
         chance = np.where(is_star, 0.95, (0.9 - 0.45 * np.maximum(r.clip(None, 22.0) - 18.7, 0.0)).clip(0.0, 0.9))
         compact = is_star | (o.host_radius_arcsec[:, None] < 6.0)
+        compact[:, _FALSE + 1] = False
         listed = (r < _GAIA_LIMIT_MAG) & (rng.random(r.shape) < chance) & compact
         colour = np.where(is_star, -np.abs(rng.normal(0.15, 0.15, r.shape)), rng.normal(1.0, 0.5, r.shape))
         self._gaia_mag = np.where(listed, (np.where(np.isfinite(r), r, 30.0) + colour).clip(None, 21.0), np.inf)
         # Beyond the neighbours that were drawn, stars go on by their counts: 10^(0.22 m) to 23.2.
         stars = star_density_arcmin2(o.galactic_latitude_deg)
-        self._gaia_further = _next_distance(rng, self._distance[:, -2], 0.28 * stars)
+        self._gaia_further = _next_distance(rng, self._distance[:, _FALSE - 1], 0.28 * stars)
         self._gaia_further_mag = np.maximum(_GAIA_LIMIT_MAG + np.log10(rng.random(n)) / 0.22, 6.0)
-        self._gaia_bright_further = _next_distance(rng, self._distance[:, -2], 0.011 * stars)
+        self._gaia_bright_further = _next_distance(rng, self._distance[:, _FALSE - 1], 0.007 * stars)
         self._gaia_bright_further_mag = np.maximum(_GAIA_BRIGHT_MAG + np.log10(rng.random(n)) / 0.35, 6.0)
 
     def _draw_reference(self, rng: np.random.Generator) -> None:
         """Sources of the reference images in each of ZTF's bands, with the quality of their fits, (K, M, 6)."""
         o = self._field.objects
         n = len(o)
-        radius = np.column_stack([np.zeros(n), o.host_radius_arcsec, o.neighbour_radius_arcsec])
-        # A point-spread function fitted to a galaxy takes most of its core's light, not all its light.
-        share = np.where(radius > 0.0, psf_share(radius, 2.0), 1.0)
-        mag = self._mag - 1.25 * np.log10(share)[:, :, None] + rng.normal(0.0, 0.04, self._mag.shape)
+        mag = self._mag + rng.normal(0.0, 0.04, self._mag.shape)
         peak = 23.0 + rng.normal(0.0, 0.3, (n, 1, len(BANDS)))
         mag = np.concatenate([mag, peak], axis=1)
         deep = self._field.survey.reference_limit_mag + 0.9 + rng.normal(0.0, 0.25, (n, 1, len(BANDS)))
         mag[:, :-1][mag[:, :-1] > deep] = np.inf
+        mag[:, _FALSE] = np.inf
         self._reference_mag = mag
         size = self._reference_mag.shape
         finite = np.where(np.isfinite(self._reference_mag), self._reference_mag, 24.0)
         resolved = np.concatenate([1.0 - self._pointlike[:, :-1], np.zeros((n, 1))], axis=1)[:, :, None]
         sure = ((22.3 - finite) / 2.5).clip(0.0, 1.0)
-        floor = np.where(resolved > 0.5, 0.045 * rng.lognormal(0.0, 0.3, size), 0.016 * rng.lognormal(0.0, 0.2, size))
+        floor = np.where(resolved > 0.5, 0.052 * rng.lognormal(0.0, 0.3, size), 0.016 * rng.lognormal(0.0, 0.2, size))
         faint = 0.30 * 10.0 ** (0.34 * (finite - 22.9)) * rng.lognormal(0.0, 0.12, size)
         self._reference_sigma = np.round(np.hypot(floor, faint).clip(0.008, 0.362), 3)
-        chi = np.exp(np.log(0.66) + 1.65 * resolved * sure + rng.normal(0.0, 0.45, size))
+        chi = np.exp(np.log(0.66) + 1.75 * resolved * sure + rng.normal(0.0, 0.45, size))
         self._reference_chi = np.round(np.where(sure < 0.15, rng.normal(0.85, 0.27, size).clip(0.2, 2.0), chi), 3)
-        sharp = np.where(
-            resolved > 0.5, 0.27 * sure + rng.normal(0.0, 0.14, size), -0.02 + rng.normal(0.0, 0.035, size)
-        )
+        sharp = -0.02 + 0.31 * np.sqrt(resolved) * sure + rng.normal(0.0, 1.0, size) * (0.035 + 0.1 * resolved)
         self._reference_sharp = np.round(np.where(sure < 0.15, rng.normal(-0.22, 0.24, size), sharp), 3)
         self._reference_shift = rng.normal(0.0, 0.05, (n, 2))
 
-    def reference_flux_njy(self) -> FloatArray:
-        """(K, 6) light of the reference image at the object, under the point-spread function."""
+    def reference_flux_njy(self, galaxy: float = 1.0) -> FloatArray:
+        """(K, 6) light of the reference image under an object's point-spread function; galaxies' times `galaxy`."""
         o = self._field.objects
-        share = psf_share(o.host_radius_arcsec, 2.0)[:, None]
+        share = galaxy * psf_share(o.host_radius_arcsec, 2.0)[:, None]
         flux: FloatArray = o.counterpart_njy + share * o.host_njy
         return flux
 

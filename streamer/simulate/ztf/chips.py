@@ -34,7 +34,7 @@ _COLOUR = {_G: (-0.060, 0.021), _R: (0.100, 0.017), _I: (0.02, 0.02)}
 _MOST_MATCHES = 2050.0
 """Calibrators that the pipeline stops at."""
 
-_RESAMPLED_PX = 1.3
+_RESAMPLED_PX = 1.4
 """What resampling adds to the seeing, in quadrature: image widths of 2.2 to 4.5 px from inputs of 1.6 to 4."""
 
 

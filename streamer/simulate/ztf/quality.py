@@ -26,7 +26,8 @@ class Look:
     snr: FloatArray
     """Flux over the image's depth: 5 at diffmaglim."""
     ratio: FloatArray
-    """Light of the reference image under the point-spread function over the difference's."""
+    """Light of the reference image under the point-spread function over the difference's; a galaxy's counts less, for
+    what is smooth subtracts better."""
     width_px: FloatArray
     """FWHM of stars."""
     artefact: IntArray
@@ -95,9 +96,9 @@ def _pixels(rng: np.random.Generator, look: Look, spoilt: FloatArray) -> Columns
     lobe = gaussian(shift[0] + (away * np.cos(angle))[:, None, None], shift[1] + (away * np.sin(angle))[:, None, None])
     depth = (spoilt * rng.beta(0.8, 1.6, n) * 1.25)[:, None, None]
     # The noise of a pixel that makes a fit's error of 1 (King 1983, PASP 95, 163), less what resampling shares.
-    noise = 0.62 / (np.sqrt(4.0 * np.pi) * sigma) / look.snr
+    noise = 0.74 / (np.sqrt(4.0 * np.pi) * sigma) / look.snr
     box = gaussian(shift[0], shift[1]) - depth * lobe + noise[:, None, None] * rng.standard_normal((n, BOX, BOX))
-    centre = (np.hypot(x, y) < 2.1) & (np.hypot(x, y) < 10.0)
+    centre = np.hypot(x, y) < 2.1
     total = (box * centre).sum(axis=(1, 2))
     return {
         "nneg": (box < 0.0).sum(axis=(1, 2)),
@@ -110,21 +111,24 @@ def _statistics(rng: np.random.Generator, look: Look, spoilt: FloatArray) -> Col
     """Fits and significances."""
     n, snr = len(look.snr), look.snr
     bogus = look.artefact != SOURCE
-    chi = 1.0 + 0.0045 * snr**2 * rng.lognormal(0.0, 0.7, n) + 4.0 * bogus * rng.lognormal(0.0, 0.9, n)
+    misfit = 0.0045 * snr**2 / (1.0 + (snr / 120.0) ** 1.3)
+    chi = 0.95 + misfit * rng.lognormal(0.0, 0.7, n) + 3.0 * bogus * rng.lognormal(0.0, 0.9, n)
     science = 1.62 * snr * rng.lognormal(0.0, 0.13, n) * (1.0 - 0.1 * (look.ratio > 5.0))
-    difference = science * (0.53 + 0.10 * rng.normal(0.0, 1.0, n) + 0.02 * spoilt).clip(0.15, 1.05)
+    difference = science * (0.53 + (0.10 + 0.12 * spoilt) * rng.normal(0.0, 1.0, n)).clip(0.1, 1.05)
     # Matched-filter significance: its noise holds what jitter makes of all the light there.
-    jitter = 0.019 * (look.ratio + 1.0) * rng.lognormal(0.0, 0.35, n)
+    jitter = 0.012 * (look.ratio + 1.0) * rng.lognormal(0.0, 0.6, n)
     significance = 1.0 / np.hypot(1.0 / (1.33 * snr * rng.lognormal(0.0, 0.15, n)), jitter)
     weak = significance < 5.05
-    bright = np.minimum(10.0 ** (0.2 * np.log10(np.maximum(look.ratio * snr, 1.0) / 300.0)), 3.0)
+    bright = np.clip((look.ratio * snr / 60.0) ** 0.35, 1.0, 3.5)
     tail = np.where(rng.random(n) < 0.12, 3.5, 1.0)
-    dim = np.where(rng.random(n) < 0.72, 0.017, np.where(rng.random(n) < 0.8, 0.002, 0.05))
-    shape_doubt = dim * rng.lognormal(0.0, 0.25, n) + 0.085 * (6.0 / snr) ** 2.6 * rng.lognormal(0.0, 0.9, n)
+    on_point = look.ratio / (look.ratio + 1.0)
+    dim = np.where(rng.random(n) < 0.72 - 0.3 * on_point, 0.017, np.where(rng.random(n) < 0.8, 0.002, 0.05))
+    faint = (0.05 + 0.08 * on_point) * (6.0 / snr) ** (2.6 - 0.9 * on_point)
+    shape_doubt = dim * rng.lognormal(0.0, 0.1, n) + faint * rng.lognormal(0.0, 1.2, n)
     return {
-        "chipsf": chi * rng.lognormal(0.0, 0.17, n),
+        "chipsf": chi * rng.lognormal(0.0, 0.22, n),
         "sky": 0.05 + rng.normal(0.0, 1.0, n) * 0.45 * bright * tail,
-        "classtar": np.round((1.0 - shape_doubt * rng.uniform(0.3, 1.2, n)).clip(0.35, 1.0), 3),
+        "classtar": np.round((1.0 - shape_doubt * rng.uniform(0.9, 1.1, n)).clip(0.35, 1.0), 3),
         "scorr": np.round(np.where(weak, 5.02 + rng.exponential(1.3, n), significance), 6),
         "ssnrms": science,
         "dsnrms": difference,
@@ -140,15 +144,25 @@ def _scores(rng: np.random.Generator, look: Look, spoilt: FloatArray, has_deep: 
     n = len(look.snr)
     strength = np.log10(look.snr / 5.0).clip(0.0, 0.85)
     common = rng.normal(0.0, 1.0, n)
-    residual = np.log10(np.maximum(look.snr * look.ratio, 1.0) / 50.0).clip(0.0, 2.0)
+    residual = np.log10(np.maximum(look.snr * look.ratio, 1.0) / 40.0).clip(0.0, 2.0)
+    # Beside a source of its own the forest trusts what is faint more than where nothing was.
+    at_home = look.ratio / (look.ratio + 1.0) * (1.0 - strength / 0.4).clip(0.0)
     false = np.select(
         [look.artefact == kind for kind in (BAD_SUBTRACTION, COSMIC_RAY, GHOST, BAD_COLUMN)], [1.5, 2.7, 2.5, 2.8], 0.0
     )
-    vote = 0.70 + 2.5 * strength - 0.75 * residual - 0.5 * false + 0.5 * common + 0.65 * rng.normal(0.0, 1.0, n)
+    vote = (
+        0.80
+        + 2.5 * strength
+        + 0.9 * at_home
+        - 0.75 * residual
+        - 0.5 * false
+        + 0.48 * common
+        + 0.58 * rng.normal(0.0, 1.0, n)
+    )
     forest = np.rint(700.0 / (1.0 + np.exp(-vote.clip(-1.6, 4.0)))) / 700.0
     if not has_deep:
         return {"rb": np.rint(forest * 300.0) / 300.0}
-    sure = 3.2 + 3.6 * strength - 1.35 * residual + 1.05 * common + 0.6 * rng.normal(0.0, 1.0, n)
-    sure = np.where(look.artefact == SOURCE, sure, np.minimum(sure, 2.0) - 2.1 * false / 1.5 + 0.3)
+    sure = 3.2 + 3.6 * strength - 1.75 * residual + 1.05 * common + 0.6 * rng.normal(0.0, 1.0, n)
+    sure = np.where(look.artefact == SOURCE, sure, 2.6 - 1.4 * false + 1.2 * common)
     deep = (1.0 / (1.0 + 10.0 ** -sure.clip(-12.0, 9.0))).astype(np.float32)
     return {"rb": forest, "drb": deep, "drbversion": "d6_m7"}
