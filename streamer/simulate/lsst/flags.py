@@ -85,8 +85,8 @@ def reliability(
     star = np.maximum(residuals.still_njy, 0.0) / error
     artefact = field.objects.artefact[light.k]
     # The light of a star hides what is on it.
-    evidence = np.minimum(16.0 * np.log10(point / 5.0), 14.0) / (1.0 + star / 30.0) - 0.7 * np.log10(1.0 + star / 10.0)
-    evidence -= np.where(residuals.is_dipole, 0.8, 0.0) + np.where(flagged, 1.5, 0.0)
+    evidence = np.minimum(14.0 * np.log10(point / 5.0), 18.0) / (1.0 + star / 100.0) - 1.2 * np.log10(1.0 + star / 10.0)
+    evidence -= np.where(residuals.is_dipole, 0.3, 0.0) + np.where(flagged, 1.5, 0.0)
     # What has not the point-spread function's shape: a hit, a column, a ghost, two lobes.
     evidence -= np.select(
         [artefact == COSMIC_RAY, artefact == BAD_COLUMN, artefact == GHOST, artefact == BAD_SUBTRACTION],

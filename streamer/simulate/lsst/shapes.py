@@ -61,12 +61,14 @@ def light_of(field: Field, k: IntArray, exposure: IntArray, residuals: Residuals
     )
 
 
-def footprint_px(rng: np.random.Generator, field: Field, light: Light) -> IntArray:
+def footprint_px(rng: np.random.Generator, field: Field, light: Light, residuals: Residuals) -> IntArray:
     """(n,) bboxSize: a source stands above the threshold as far out as its Gaussian does; 11 pixels at least."""
     width = light.sigma_arcsec * _FWHM / field.survey.pixel_arcsec
     above = np.sqrt(2.0 * np.log(np.maximum(light.snr / 5.0, 1.0)))
     broad = np.where(field.objects.artefact[light.k] == GHOST, 1.6, 1.0)
-    size = width * (2.1 * broad + 1.44 * above) + light.trail_arcsec / field.survey.pixel_arcsec
+    # The wings of a star's residual stand out too.
+    star = np.clip(residuals.still_njy / field.error_njy[light.k, light.exposure] / 550.0, 0.0, 2.5)
+    size = width * (2.0 * broad + 1.44 * above + star) + light.trail_arcsec / field.survey.pixel_arcsec
     side: IntArray = np.maximum(np.rint(size + rng.normal(0.0, 1.0, len(size))), 9.0).astype(np.int64)
     return side
 
@@ -146,9 +148,10 @@ def trail_columns(
     errors = np.where(converged, 1.8 * length / light.snr, np.nan)
     # Where it does not converge the fit says that the flux is far better known than it is.
     narrow = 0.107 * (5.0 / light.snr) ** 1.4 * rng.lognormal(0.0, 0.8, n)
+    grown = rng.normal(0.98, 0.025, n) + 0.16 * np.exp(-light.snr / 6.0)
     lobes = np.where(residuals.is_dipole, residuals.lobe_snr, 0.0) * np.abs(rng.normal(0.0, 0.4, n))
     fitted = {
-        "trailFlux": flux * (1.0 + 0.14 * np.exp(-light.snr / 6.0)) + (rng.normal(0.0, 0.3, n) + lobes) * error,
+        "trailFlux": flux * grown + (rng.normal(0.0, 0.3, n) + lobes) * error,
         "trailFluxErr": error * np.where(converged, rng.uniform(0.4, 0.9, n), narrow),
         "trailRa": measured["ra"] + off[0] / np.cos(np.radians(measured["dec"])),
         "trailDec": measured["dec"] + off[1],

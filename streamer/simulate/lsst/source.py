@@ -71,7 +71,7 @@ def measure(field: Field) -> tuple[Identity, Detections]:
     columns |= flag_columns(rng, field, light, residuals, true_pixel)
     columns |= shape_columns(rng, field, light, residuals)
     columns["psfChi2"] = _chi2(rng, field, light, residuals, columns["psfNdata"])
-    columns["bboxSize"] = footprint_px(rng, field, light)
+    columns["bboxSize"] = footprint_px(rng, field, light, residuals)
     columns |= dipole_columns(rng, residuals, columns["psfFluxErr"], columns["bboxSize"])
     flux, error = field.flux_njy[k, exposure], field.error_njy[k, exposure]
     columns |= trail_columns(rng, light, residuals, columns, flux, error)
@@ -157,7 +157,7 @@ def _photometry(rng: np.random.Generator, field: Field, light: Light, residuals:
     photons = (np.abs(whole) + residuals.around_njy) * field.survey.njy_per_electron
     aperture_error = np.sqrt((_WINGS * sky * _APERTURE_PX / (2.0 * sigma_px)) ** 2 + photons)
     own = np.sqrt(np.maximum(aperture_error**2 - error**2, 0.0))
-    leftover = 0.002 * rng.normal(0.0, 1.0, n) * residuals.around_njy
+    leftover = rng.normal(-0.003, 0.01, n) * residuals.around_njy
     template_error = template_error_njy(field, residuals.still_njy, light.k, light.exposure)
     template = residuals.still_njy + rng.normal(0.0, 1.0, n) * np.hypot(template_error, 0.3 * error)
     # On stars and their residuals the threshold's own measure of noise is off.
@@ -188,7 +188,7 @@ def _chi2(rng: np.random.Generator, field: Field, light: Light, residuals: Resid
     error = field.error_njy[light.k, light.exposure]
     star = residuals.still_njy / error
     # A star leaves its lobes, and a few per cent where the point-spread functions do not match.
-    mismatch = star * rng.lognormal(np.log(0.04), 0.8, len(star))
+    mismatch = star * rng.lognormal(np.log(0.025), 0.8, len(star))
     trail = light.snr * (1.0 - light.point_share()) * 1.4
     source = 0.02 * light.snr
     excess = mismatch**2 + residuals.lobe_snr**2 + trail**2 + source**2

@@ -11,9 +11,12 @@ from streamer.simulate.lsst.rows import Columns
 from streamer.simulate.scene import BoolArray, Field, psf_share
 from streamer.simulate.sky.objects import BAD_SUBTRACTION
 
-_REGISTRATION_ARCSEC = 0.022
-"""Scatter along each axis with which the reference image is laid on an exposure: dipoles of real packets are 0.06
-arcsec long, at the upper end of what this gives."""
+_MISPLACED_ARCSEC = 0.022
+"""By how much a star is off in the reference image, 1 sigma along each axis: the dipoles of a real object point the
+same way and are as long in all bands and on all nights, 0.007 arcsec for some objects and 0.06 for others."""
+
+_REGISTRATION_ARCSEC = 0.006
+"""By how much more on single visits."""
 
 _LOBE = 0.6
 """Signal-to-noise of a lobe for a shift of 1 sigma and a star of signal-to-noise 1: a Gaussian's greatest slope."""
@@ -70,7 +73,11 @@ def draw_residuals(rng: np.random.Generator, field: Field, k: IntArray, exposure
     inside = (o.neighbour_njy[k, :, band] * (distance < _APERTURE_ARCSEC)).sum(axis=1)
     radius = np.maximum(o.host_radius_arcsec[k], 1e-3)
     host = o.host_njy[k, band] * (1.0 - 0.5 ** ((_APERTURE_ARCSEC / radius) ** 1.2))
-    shift = rng.rayleigh(_REGISTRATION_ARCSEC, n)
+    apart = field.generator(43).normal(0.0, _MISPLACED_ARCSEC, (len(o), 2)) * field.generator(44).lognormal(
+        0.0, 0.5, (len(o), 1)
+    )
+    east, north = (apart[k] + rng.normal(0.0, _REGISTRATION_ARCSEC, (n, 2))).T
+    shift = np.hypot(east, north)
     slope = _LOBE * still / (seeing / 2.355) / error
     # A star that was found for its bad subtraction is off by as much as its residual takes.
     bad = o.artefact[k] == BAD_SUBTRACTION
@@ -81,7 +88,7 @@ def draw_residuals(rng: np.random.Generator, field: Field, k: IntArray, exposure
         still_njy=still,
         around_njy=o.counterpart_njy[k, band] + host + inside,
         shift_arcsec=shift,
-        shift_angle_deg=rng.uniform(-180.0, 180.0, n),
+        shift_angle_deg=np.degrees(np.arctan2(east, north)),
         lobe_snr=lobe,
         is_dipole=(lobe > 5.0) & (lobe > np.abs(flux) / error),
     )
