@@ -59,6 +59,8 @@ class Kind:
     """Chance that the host is an old galaxy."""
     dwarf_host: float = 0.0
     """Chance that it is a metal-poor dwarf."""
+    host_left: float = 0.2
+    """Share of the host's light under the transient that its extraction leaves, on average."""
 
 
 KINDS: Mapping[str, Kind] = {
@@ -69,7 +71,7 @@ KINDS: Mapping[str, Kind] = {
     "SN IIP": Kind(supernovae.sn_ii, "transient", early_host=0.02, dwarf_host=0.1),
     "SN IIn": Kind(supernovae.sn_iin, "transient", early_host=0.03, dwarf_host=0.2),
     "SLSN-I": Kind(supernovae.slsn_i, "transient", dwarf_host=0.85),
-    "TDE": Kind(nuclei.tde, "transient", early_host=0.85),
+    "TDE": Kind(nuclei.tde, "transient", early_host=0.85, host_left=0.75),
     "AGN": Kind(nuclei.agn, "all", early_host=0.4),
     "CV": Kind(stars.cataclysmic, "all"),
     "RR Lyrae": Kind(stars.rr_lyrae, "all"),
@@ -160,7 +162,7 @@ def _seen(rng: np.random.Generator, known: ObjectTruth, mjd_tai: float, redshift
     flux = _scaled(source, wavelengths, light)
     if kind.light == "transient" and known.still_njy[alerts[0]] > 0.0:
         host = _host(rng, kind, rest_aa) * dust
-        left = rng.beta(1.0, 2.0) * known.still_njy[alerts[0]]
+        left = rng.beta(5.0 * kind.host_left, 5.0 * (1.0 - kind.host_left)) * known.still_njy[alerts[0]]
         flux = flux + _scaled(host, wavelengths[:1], np.array([left]))
     return flux, float(ZERO_POINT_AB_NJY - 2.5 * np.log10(max(light[0], 1.0)))
 

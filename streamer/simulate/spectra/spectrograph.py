@@ -23,14 +23,14 @@ RESOLUTION = 100.0
 PIXELS_PER_FWHM = 2.2
 """Of the detector, at every wavelength alike."""
 
-OVERSTATED = 1.5
+OVERSTATED = 1.2
 """Quoted errors of SEDM's reductions over the scatter between neighbouring bins, where noise is white."""
 
 FLUX_UNIT = "erg / (s cm2 AA)"
 
 _NOISE_AA = (3_700.0, 3_980.0, 4_185.0, 4_390.0, 4_800.0, 5_200.0, 5_620.0, 6_030.0, 6_640.0, 7_250.0, 8_070.0, 8_480.0,
              8_890.0, 9_200.0)  # fmt: skip
-_NOISE = (14.0, 7.2, 4.5, 3.4, 2.2, 1.55, 1.22, 1.0, 0.83, 0.73, 0.71, 0.8, 0.98, 1.4)
+_NOISE = (12.5, 6.3, 4.0, 3.0, 1.95, 1.42, 1.15, 1.0, 0.83, 0.73, 0.71, 0.8, 0.98, 1.4)
 """1 sigma of a bin's flux over that at 6,000 angstrom."""
 
 _TELLURIC: tuple[tuple[float, float, float], ...] = (
@@ -74,7 +74,7 @@ def observe(
     """
     pixels, native = _pixels(_blurred(flux))
     smooth = np.interp(6_000.0, pixels, native)
-    signal_to_noise = 18.0 * 10.0 ** (-0.16 * (magnitude - spectrograph.limit_mag + 1.0)) * rng.lognormal(0.0, 0.5)
+    signal_to_noise = 20.0 * 10.0 ** (-0.16 * (magnitude - spectrograph.limit_mag + 1.0)) * rng.lognormal(0.0, 0.5)
     share = np.clip(native / smooth, 0.05, 5.0)
     sigma = smooth / max(signal_to_noise, 0.5) * np.interp(pixels, _NOISE_AA, _NOISE)
     sigma = (
@@ -83,7 +83,7 @@ def observe(
     residual = 1.0 + rng.normal(0.0, 0.06) * _bumps(pixels, _TELLURIC)
     position = (pixels - 6_500.0) / 2_700.0
     scale = np.exp(
-        rng.normal(0.0, 0.07) * position + rng.normal(0.0, 0.05) * np.cos(2.6 * position + rng.uniform(0.0, 6.3))
+        rng.normal(0.0, 0.18) * position + rng.normal(0.0, 0.07) * np.cos(2.6 * position + rng.uniform(0.0, 6.3))
     )
     measured = native * residual * scale + sigma / OVERSTATED * rng.standard_normal(len(pixels))
     if rng.random() < 0.04:  # a cosmic ray that was not noticed

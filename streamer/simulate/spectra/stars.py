@@ -111,12 +111,12 @@ def m_dwarf(rng: np.random.Generator, days: float, parameters: Mapping[str, floa
 def cataclysmic(rng: np.random.Generator, days: float, parameters: Mapping[str, float]) -> Disc:
     """A dwarf nova, `outburst` 0 in quiet to 1 at maximum.
 
-    The disc's f ~ lambda^(-7/3) (Lynden-Bell 1969, Nature 223, 690) and broad Balmer absorption with weak cores in
-    outburst; strong double-peaked Balmer and helium emission of 500 to 800 km/s to either side in quiet (Warner 1995,
-    chapters 2 and 3).
+    The disc's f ~ lambda^(-7/3) (Lynden-Bell 1969, Nature 223, 690), steeper by its hot middle, and broad Balmer
+    absorption with weak cores in outburst; strong double-peaked Balmer and helium emission of 500 to 800 km/s to
+    either side in quiet (Warner 1995, chapters 2 and 3).
     """
     outburst = parameters.get("outburst", 1.0)
-    apart, strength = rng.uniform(400.0, 800.0), rng.lognormal(np.log(75.0), 0.5)
+    apart, strength = rng.uniform(500.0, 800.0), rng.lognormal(np.log(75.0), 0.5)
     emitted = strength * (0.05 + 0.95 * (1.0 - outburst) ** 1.5)
     shares = (
         *((6562.8, 1.0), (4861.3, 0.75), (4340.5, 0.6), (4101.7, 0.45), (3970.1, 0.35)),
@@ -129,4 +129,4 @@ def cataclysmic(rng: np.random.Generator, days: float, parameters: Mapping[str, 
     ]
     wide = 11.0 * outburst
     absorbed = tuple((c, wide * w, 3_000.0) for c, w in _BALMER if c != 6562.8)
-    return Disc(-7.0 / 3.0 * (0.55 + 0.4 * outburst) + rng.normal(0.0, 0.25), absorbed, tuple(lines))
+    return Disc(-7.0 / 3.0 * (0.75 + 0.35 * outburst) + rng.normal(0.0, 0.25), absorbed, tuple(lines))

@@ -67,10 +67,13 @@ class Atmosphere:
     """Share of the near ultraviolet that iron-group lines take."""
     lines: tuple[Line, ...] = ()
     """Net emission over the scattered light."""
+    red_fall: float = 0.0
+    """Power of wavelength by which it falls below a black body redward of 6,500 angstrom, where little scatters."""
 
     def spectrum(self, rest_aa: FloatArray) -> FloatArray:
         """Flux density by wavelength, any scale, same shape."""
         flux = black_body(rest_aa, self.temperature_k) * lc.blanketing(rest_aa, self.blanketing)
+        flux = flux * np.maximum(rest_aa / 6_500.0, 1.0) ** -self.red_fall
         for ion, depth in self.depth.items():
             velocity = self.velocity_kms * self.faster.get(ion, 1.0)
             for centre, weight in IONS[ion]:
@@ -80,15 +83,15 @@ class Atmosphere:
 
 
 _IA: Mapping[str, Track] = {
-    "Si II": ((-15.0, 0.8), (-5.0, 1.8), (0.0, 2.4), (10.0, 2.4), (22.0, 0.7), (35.0, 0.1)),
+    "Si II": ((-15.0, 0.6), (-5.0, 1.1), (0.0, 1.5), (10.0, 1.5), (22.0, 0.5), (35.0, 0.1)),
     "Si II 5972": ((-10.0, 0.2), (0.0, 0.35), (10.0, 0.5), (22.0, 0.2), (30.0, 0.0)),
     "Si III": ((-15.0, 0.6), (-5.0, 0.35), (3.0, 0.0)),
-    "S II": ((-12.0, 0.2), (-3.0, 0.7), (3.0, 0.7), (10.0, 0.3), (16.0, 0.0)),
-    "Ca II": ((-12.0, 8.0), (0.0, 6.0), (15.0, 12.0), (40.0, 20.0)),
+    "S II": ((-12.0, 0.15), (-3.0, 0.45), (3.0, 0.45), (10.0, 0.2), (16.0, 0.0)),
+    "Ca II": ((-12.0, 4.0), (0.0, 3.0), (15.0, 8.0), (40.0, 15.0)),
     "Ca II infrared": ((-12.0, 1.4), (0.0, 1.0), (10.0, 2.2), (25.0, 6.0), (60.0, 6.0)),
     "O I": ((-10.0, 0.3), (0.0, 0.5), (10.0, 0.5), (25.0, 0.1)),
     "Mg II": ((-12.0, 0.9), (0.0, 0.9), (10.0, 0.4), (20.0, 0.0)),
-    "Fe II": ((-12.0, 0.3), (0.0, 0.8), (10.0, 2.2), (20.0, 4.0), (60.0, 5.0)),
+    "Fe II": ((-12.0, 0.2), (0.0, 0.5), (10.0, 1.4), (20.0, 2.6), (60.0, 3.5)),
     "Fe III": ((-15.0, 0.8), (0.0, 0.35), (6.0, 0.0)),
     "Co II": ((0.0, 0.0), (10.0, 0.8), (25.0, 1.8), (60.0, 1.2)),
     "Na I": ((8.0, 0.0), (20.0, 0.5), (35.0, 1.2), (60.0, 1.6)),
@@ -98,7 +101,7 @@ _IB: Mapping[str, Track] = {
     "He I": ((-12.0, 0.6), (0.0, 1.4), (12.0, 2.6), (30.0, 3.0), (60.0, 1.5)),
     "Ca II": ((-10.0, 5.0), (30.0, 12.0)),
     "Ca II infrared": ((-10.0, 0.6), (5.0, 1.5), (30.0, 5.0)),
-    "Fe II": ((-10.0, 1.0), (0.0, 2.0), (20.0, 3.5), (60.0, 3.0)),
+    "Fe II": ((-10.0, 0.7), (0.0, 1.3), (20.0, 2.3), (60.0, 2.0)),
     "O I": ((-5.0, 0.3), (15.0, 0.8), (40.0, 1.5)),
     "Si II": ((-10.0, 0.3), (5.0, 0.15), (15.0, 0.0)),
 }
@@ -107,7 +110,7 @@ _IC: Mapping[str, Track] = {
     "O I": ((-10.0, 0.8), (0.0, 1.8), (20.0, 2.5)),
     "Ca II": ((-10.0, 6.0), (30.0, 12.0)),
     "Ca II infrared": ((-10.0, 1.2), (5.0, 2.5), (30.0, 6.0)),
-    "Fe II": ((-10.0, 1.2), (0.0, 2.5), (20.0, 4.0), (60.0, 3.0)),
+    "Fe II": ((-10.0, 0.7), (0.0, 1.5), (20.0, 2.4), (60.0, 2.0)),
     "Si II": ((-10.0, 0.8), (5.0, 0.6), (20.0, 0.1)),
     "Na I": ((-5.0, 0.4), (10.0, 1.0), (40.0, 1.8)),
     "Mg II": ((-10.0, 0.6), (10.0, 0.6), (25.0, 0.0)),
@@ -167,24 +170,28 @@ def sn_ia(rng: np.random.Generator, days: float, parameters: Mapping[str, float]
     depth["Ti II"] = 1.8 * cool
     warm = 1.0 + 0.15 * hot - 0.22 * cool
     temperature = warm * (5_600.0 + 7_400.0 / (1.0 + np.exp((days - 5.0) / 6.0)))
-    return Atmosphere(temperature, velocity, depth, {"Ca II": 1.15, "Ca II infrared": 1.1}, 0.22, 0.75)
+    blanketing = float(np.interp(days, (-10.0, 5.0, 25.0), (0.2, 0.4, 0.7)))
+    # The second maximum in the near infrared fills the gap (Kasen 2006, ApJ 649, 939).
+    red_fall = float(np.interp(days, (8.0, 25.0), (0.9, 0.0)))
+    faster = {"Ca II": 1.15, "Ca II infrared": 1.1}
+    return Atmosphere(temperature, velocity, depth, faster, 0.22, blanketing, red_fall=red_fall)
 
 
 def sn_ib(rng: np.random.Generator, days: float, parameters: Mapping[str, float]) -> Atmosphere:
     """Type Ib, `days` after maximum: He I at 10,000 km/s then (Liu et al. 2016, ApJ 827, 90)."""
-    return _stripped(rng, days, parameters, _IB, 10_000.0, 0.8)
+    return _stripped(rng, days, parameters, _IB, 10_000.0, 0.5)
 
 
 def sn_ic(rng: np.random.Generator, days: float, parameters: Mapping[str, float]) -> Atmosphere:
     """Type Ic, `days` after maximum: O I, Ca II and Fe II, no helium, at 11,000 km/s then (Modjaz et al. 2016, ApJ 832,
     108).
     """
-    return _stripped(rng, days, parameters, _IC, 11_000.0, 0.85)
+    return _stripped(rng, days, parameters, _IC, 11_000.0, 0.5)
 
 
 def sn_iib(rng: np.random.Generator, days: float, parameters: Mapping[str, float]) -> Atmosphere:
     """Type IIb, `days` after maximum: hydrogen that gives way to helium (Liu et al. 2016)."""
-    return _stripped(rng, days, parameters, _IIB, 9_500.0, 0.8)
+    return _stripped(rng, days, parameters, _IIB, 9_500.0, 0.45)
 
 
 def _stripped(
@@ -200,8 +207,8 @@ def _stripped(
     temperature = 4_900.0 + 4_800.0 / (1.0 + np.exp((days - 3.0) / 5.0))
     depth = {ion: value * rng.lognormal(0.0, 0.25) for ion, value in _at(ions, days).items()}
     hydrogen = depth.get("H", 0.0)
-    lines: tuple[Line, ...] = ((6562.8, 18.0 * hydrogen, 1.3 * velocity),) if hydrogen else ()
-    return Atmosphere(temperature, velocity, depth, {"H": 1.3}, 0.3, blanketing, lines)
+    lines: tuple[Line, ...] = ((6562.8, 12.0 * hydrogen, 1.3 * velocity),) if hydrogen else ()
+    return Atmosphere(temperature, velocity, depth, {"H": 1.3}, 0.3, blanketing, lines, 0.4)
 
 
 def sn_ii(rng: np.random.Generator, days: float, parameters: Mapping[str, float]) -> Atmosphere:
@@ -217,11 +224,11 @@ def sn_ii(rng: np.random.Generator, days: float, parameters: Mapping[str, float]
     temperature = 5_700.0 + 13_000.0 * np.exp(-days / 10.0)
     depth = _at(_IIP, days)
     depth["H"] *= float(np.clip(1.2 - 0.25 * decline, 0.2, 1.4))
-    grown = float(np.interp(days, (2.0, 15.0, 40.0, 90.0), (8.0, 45.0, 95.0, 140.0))) * rng.lognormal(0.0, 0.2)
+    grown = float(np.interp(days, (2.0, 15.0, 40.0, 90.0), (6.0, 32.0, 70.0, 110.0))) * rng.lognormal(0.0, 0.2)
     shifted = 6562.8 * (1.0 - 0.3 * velocity / LIGHT_KMS * np.exp(-days / 35.0))
     lines = ((shifted, grown, 2.0 * velocity), (4861.3, 0.12 * grown, 2.0 * velocity))
-    blanketing = float(np.interp(days, (5.0, 25.0, 60.0), (0.0, 0.6, 0.9)))
-    return Atmosphere(temperature, velocity, depth, {"H": 1.5, "He I": 1.3}, 0.35, blanketing, lines)
+    blanketing = float(np.interp(days, (5.0, 25.0, 60.0), (0.0, 0.25, 0.6)))
+    return Atmosphere(temperature, velocity, depth, {"H": 1.5, "He I": 1.3}, 0.35, blanketing, lines, 0.4)
 
 
 @dataclass(frozen=True, slots=True)
