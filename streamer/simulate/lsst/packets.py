@@ -26,6 +26,9 @@ _CHUNK = 64
 
 _ROWS_AT_ONCE = 4_096
 
+_KEPT = ("diaObjectId", "ssObjectId", "ra", "dec", "x", "y")
+"""Columns of the detections that a packet's identity and stamps need."""
+
 _TEMPLATE_PSF_PIXELS = 49
 """Side of the reference image's point-spread function: 37 to 55 in real packets, 49 in most."""
 
@@ -71,6 +74,8 @@ class LsstPackets:
         self._objects = self._encode("diaObject", np.flatnonzero(is_sent & ~moves), object_columns(d, states))
         self._forced: ForcedSources = force(identity, d, states, self._layouts)
         self._encode_asteroids(np.flatnonzero(is_sent & moves))
+        # A group of fields is written side by side: all else of the columns is in the encoded records.
+        d.columns = {name: d.columns[name] for name in _KEPT}
         self._psfs: dict[tuple[str, int], bytes] = {}
 
     def packets(self) -> Iterator[SimulatedPacket]:
