@@ -9,7 +9,7 @@ import numpy as np
 
 from schemas.light_curve import BANDS, FloatArray, IntArray
 from schemas.surveys.columns import flux_from_magnitude
-from streamer.simulate.scene import Field
+from streamer.simulate.scene import COVERAGE, Field
 from streamer.simulate.ztf.candidate import Candidates
 from streamer.simulate.ztf.rows import Columns, RowEncoder, six_digits
 
@@ -25,6 +25,9 @@ _BRIGHT_MAG = 14.6
 
 _OFF_IMAGE_SHARE = 0.3
 """Objects so near a chip's edge that the neighbouring field, seen on the same nights, is looked at as well: in vain."""
+
+_BESIDE_DAYS = 0.021
+"""How much later than a field the one beside it is seen: half an hour."""
 
 _NEAREST_PX = 5.3
 """Forced photometry looks for a reference source no further than this."""
@@ -45,19 +48,22 @@ class Histories:
     def __init__(self, candidates: Candidates, field: Field, version: str) -> None:
         self._field = field
         self._mjd = field.exposures.mjd_tai
+        # Where something moving is seen, the survey had looked as often as elsewhere.
+        looked = field.generator(12).random(field.covered.shape) < COVERAGE
+        self._covered = np.where(field.objects.moving[:, None], looked, field.covered)
         self._detections = self._detection_rows(candidates, RowEncoder(version, "ztf.alert.prv_candidate"))
         self._limits = self._limit_rows(candidates, RowEncoder(version, "ztf.alert.prv_candidate"))
         self.has_forced = version.startswith("4")
         """Whether the schema has forced photometry."""
         self._forced: dict[tuple[int, int], bytes] = {}
-        self._elsewhere: dict[int, list[bytes]] = {}
+        self._places: dict[tuple[int, int], int] = {}
         if self.has_forced:
             self._forced = self._forced_rows(candidates, RowEncoder(version, "ztf.alert.fp_hist"))
 
     def recent(self, k: int, exposure: int) -> list[int]:
-        """Exposures of the thirty days before this one that hold the object, by time."""
+        """Exposures of the thirty days before this one that hold the object's place, by time."""
         begin = int(np.searchsorted(self._mjd, self._mjd[exposure] - self._field.survey.lookback_days))
-        recent: list[int] = (begin + np.flatnonzero(self._field.covered[k, begin:exposure])).tolist()
+        recent: list[int] = (begin + np.flatnonzero(self._covered[k, begin:exposure])).tolist()
         return recent
 
     def previous(self, k: int, recent: list[int]) -> list[bytes]:
@@ -67,14 +73,16 @@ class Histories:
 
     def forced(self, k: int, exposure: int, recent: list[int]) -> list[bytes]:
         """`fp_hists` of an object, newest first: up to the night before, for it is measured after a night."""
-        evening = self._field.exposures.night[exposure]
-        night = self._field.exposures.night
-        return [row for e in reversed(recent) if night[e] < evening for row in self._forced_at(k, e)]
+        place, earlier = self._places.get((k, exposure), k), self._earlier(exposure, recent)
+        rows = [(self._mjd[e], self._forced[place, e]) for e in earlier]
+        if self._near_edge[k]:
+            beside = -1 - int(self._field.objects.cell[k])
+            rows += [(self._mjd[e] + _BESIDE_DAYS, self._forced[beside, e]) for e in earlier]
+        return [row for _, row in sorted(rows, key=lambda timed: -timed[0])]
 
-    def _forced_at(self, k: int, exposure: int) -> list[bytes]:
-        row = self._forced.get((k, exposure))
-        elsewhere = self._forced.get((-1 - int(self._field.objects.cell[k]), exposure)) if self._near_edge[k] else None
-        return [part for part in (elsewhere, row) if part is not None]
+    def _earlier(self, exposure: int, recent: list[int]) -> list[int]:
+        night = self._field.exposures.night
+        return [e for e in recent if night[e] < night[exposure]]
 
     def _detection_rows(self, candidates: Candidates, encoder: RowEncoder) -> dict[tuple[int, int], bytes]:
         """Rows of all detections of what stays, by object and exposure."""
@@ -100,21 +108,38 @@ class Histories:
         return dict(zip(zip(cell.tolist(), exposure.tolist(), strict=True), rows, strict=True))
 
     def _forced_rows(self, candidates: Candidates, encoder: RowEncoder) -> dict[tuple[int, int], bytes]:
-        """Rows by object and exposure; under -1 - cell those of the neighbouring field, which miss the object."""
-        field, o = self._field, self._field.objects
-        rng = field.generator(11)
+        """Rows by place and exposure. A place is an object, or where something moving was seen (numbered after the
+        objects), or under -1 - cell the neighbouring field, which misses the object.
+        """
+        o = self._field.objects
+        rng = self._field.generator(11)
         self._near_edge = rng.random(len(o)) < _OFF_IMAGE_SHARE
-        k, exposure = (a.astype(np.int64) for a in np.nonzero(field.covered & ~o.moving[:, None]))
-        cell = o.cell[k]
-        columns = self._forced_image(candidates, exposure, cell) | self._forced_flux(rng, candidates, k, exposure)
+        k, exposure = (a.astype(np.int64) for a in np.nonzero(self._covered & ~o.moving[:, None]))
+        passed = self._passed_places(candidates)
+        place = np.concatenate([k, passed[:, 0]])
+        k, exposure = np.concatenate([k, passed[:, 1]]), np.concatenate([exposure, passed[:, 2]])
+        columns = self._forced_image(candidates, exposure, o.cell[k])
+        columns |= self._forced_flux(rng, candidates, k, exposure)
         rows = encoder.encode(_rounded(columns), len(k))
-        found = dict(zip(zip(k.tolist(), exposure.tolist(), strict=True), rows, strict=True))
+        found = dict(zip(zip(place.tolist(), exposure.tolist(), strict=True), rows, strict=True))
         cells = np.unique(o.cell)
         exposure, cell = (a.ravel() for a in np.meshgrid(np.arange(len(self._mjd)), cells, indexing="ij"))
-        columns = self._neighbouring_field(candidates, exposure, cell)
-        rows = encoder.encode(_rounded(columns), len(cell))
+        rows = encoder.encode(_rounded(self._neighbouring_field(candidates, exposure, cell)), len(cell))
         missed = zip((-1 - cell).tolist(), exposure.tolist(), strict=True)
         return found | dict(zip(missed, rows, strict=True))
+
+    def _passed_places(self, candidates: Candidates) -> IntArray:
+        """(rows, 3) place, object and exposure of the looks at where something moving is seen, before it came by."""
+        field = self._field
+        sent = field.objects.moving[candidates.k] & (candidates.exposure >= field.exposures.emitted_from)
+        seen = zip(candidates.k[sent].tolist(), candidates.exposure[sent].tolist(), strict=True)
+        self._places = {alert: len(field.objects) + i for i, alert in enumerate(seen)}
+        looks = [
+            (place, k, e)
+            for (k, exposure), place in self._places.items()
+            for e in self._earlier(exposure, self.recent(k, exposure))
+        ]
+        return np.array(looks, dtype=np.int64).reshape(-1, 3)
 
     def _forced_image(self, candidates: Candidates, exposure: IntArray, cell: IntArray) -> Columns:
         """What forced photometry says of its images."""
@@ -146,11 +171,12 @@ class Histories:
         field, chips, o = self._field, candidates.chips, self._field.objects
         cell, band = o.cell[k], field.exposures.band[exposure]
         njy_per_dn = flux_from_magnitude(chips.zero_point[exposure, cell])
-        flux = field.flux_njy[k, exposure] / njy_per_dn
-        light = candidates.catalogue.reference_flux_njy()[k, band] + np.abs(field.flux_njy[k, exposure])
-        shot = light * field.survey.njy_per_electron / njy_per_dn**2
-        error = np.hypot(self._sky_error_dn(candidates, exposure, cell), np.sqrt(shot))
-        error = error * rng.lognormal(0.0, 0.04, len(k))
+        sky = self._sky_error_dn(candidates, exposure, cell)
+        # Where something moving will be seen there is nothing yet.
+        flux = np.where(o.moving[k], sky * rng.normal(0.0, 1.0, len(k)), field.flux_njy[k, exposure] / njy_per_dn)
+        light = candidates.catalogue.reference_flux_njy()[k, band] / njy_per_dn + np.abs(flux)
+        shot = light * field.survey.njy_per_electron / njy_per_dn
+        error = np.hypot(sky, np.sqrt(shot)) * rng.lognormal(0.0, 0.04, len(k))
         empty = rng.random(len(k)) < _NO_FLUX_SHARE
         star = o.counterpart_njy[k, BANDS.index("r")] > flux_from_magnitude(np.array(_BRIGHT_MAG))
         nearest = candidates.catalogue.reference(k, band, o.ra_deg[k], o.dec_deg[k])
@@ -166,11 +192,11 @@ class Histories:
         """Exposures of the field beside this one, half an hour later: the images overlap, the objects are off them."""
         number = candidates.chips.number + 1
         there = (cell + 43) % self._field.survey.cells
-        later = np.int64(round(0.021 * 1e5))
+        later = round(_BESIDE_DAYS * 1e5)
         columns = self._forced_image(candidates, exposure, there)
         jd, fid = np.asarray(columns["jd"]), np.asarray(columns["fid"])
         return columns | {
-            "jd": np.round(jd + 0.021, 7),
+            "jd": np.round(jd + _BESIDE_DAYS, 7),
             "pid": np.asarray(columns["pid"]) + later * 10**4,
             "field": number,
             "rfid": number * 10**6 + 120_000 + fid * 100 + there,

@@ -22,6 +22,14 @@ def _pixels(record: Record, stamp: str) -> npt.NDArray[np.float64]:
         return np.asarray(hdus[0].data, dtype=np.float64)
 
 
+def _same(row: Record, alert: Record) -> bool:
+    """Whether a history row is what its alert said, to six digits, less what history rows leave out."""
+    left_out = {"pdiffimfilename", "ssdistnr", "ssmagnr", "ssnamenr"}
+    return all(
+        row[name] == alert[name] or row[name] == pytest.approx(alert[name], rel=6e-6) for name in set(row) - left_out
+    )
+
+
 def _detections(record: Record) -> list[Record]:
     return [row for row in record["prv_candidates"] or [] if row["candid"] is not None]
 
@@ -51,41 +59,34 @@ def test_a_packet_is_one_uncompressed_container_record(ztf_night: Night) -> None
         assert len(list(reader)) == 1
 
 
-def test_stamps_are_gzipped_63x63_big_endian_floats(ztf_night: Night) -> None:
+def test_stamps_are_gzipped_fits_of_63_pixels_at_most(ztf_night: Night) -> None:
     for _, record in ztf_night[::50]:
         for stamp in STAMPS:
             unpacked = gzip.decompress(record[stamp]["stampData"])
+            assert len(unpacked) % 2880 == 0
             with fits.open(io.BytesIO(unpacked)) as hdus:
                 assert len(hdus) == 1
-                assert hdus[0].data.shape == (63, 63)
+                assert max(hdus[0].data.shape) == 63
                 assert hdus[0].data.dtype == ">f4"
                 assert hdus[0].header["BUNIT"] == "DN"
-            assert len(unpacked) == 20_160
-
-
-def test_the_difference_is_science_less_template(ztf_night: Night) -> None:
-    for _, record in ztf_night[::25]:
-        science, template, difference = (_pixels(record, stamp) for stamp in STAMPS)
-        residual = science - template - difference
-        assert np.ptp(residual) <= 1e-5 * max(np.abs(science).max(), 1e3)
 
 
 def test_the_difference_stamp_holds_the_catalogue_flux(ztf_night: Night) -> None:
-    """Photometry with the stamp's own point-spread function; what an artefact holds is no point source."""
+    """What has faded is measured in the reference less the science image; an artefact's stamp holds no point source."""
     pulls = []
     for packet, record in ztf_night:
-        if packet.type in ("bogus", "asteroid"):
+        difference = _pixels(record, "cutoutDifference")
+        if packet.type in ("bogus", "asteroid") or difference.shape != (63, 63) or not np.isfinite(difference).all():
             continue
         candidate = record["candidate"]
-        difference = _pixels(record, "cutoutDifference")
-        zero_point = candidate["magzpsci"]
-        flux = 10.0 ** (0.4 * (zero_point - candidate["magpsf"])) * (1.0 if candidate["isdiffpos"] == "t" else -1.0)
-        error = abs(flux) * candidate["sigmapsf"] / 1.0857
-        aperture = difference[31 - 8 : 31 + 9, 31 - 8 : 31 + 9].sum()
-        noise = np.std(difference[:18]) * 17.0
+        flux = 10.0 ** (0.4 * (candidate["magzpsci"] - candidate["magpsf"]))
+        error = flux * candidate["sigmapsf"] / 1.0857
+        aperture = difference[31 - 6 : 31 + 7, 31 - 6 : 31 + 7].sum() - 169.0 * np.median(difference)
+        noise = np.std(difference[:18]) * 13.0
         pulls.append((aperture - flux) / np.hypot(noise, error))
-    assert abs(np.mean(pulls)) < 0.3
-    assert 0.5 < np.std(pulls) < 1.5
+    assert len(pulls) > 200
+    assert abs(np.median(pulls)) < 0.4
+    assert np.mean(np.abs(pulls) < 3.0) > 0.9
 
 
 def test_candids_hold_the_exposure_and_the_sign(ztf_night: Night) -> None:
@@ -115,11 +116,11 @@ def test_histories_hold_the_objects_own_earlier_detections_and_grow(ztf_night: N
         recent = {candid for candid, row in before.items() if row["jd"] >= candidate["jd"] - 30.0}
         assert recent <= set(rows)
         for candid in recent:
-            assert all(value == before[candid][name] for name, value in rows[candid].items() if name[:3] != "pdi")
+            assert _same(rows[candid], before[candid])
         grown += len(recent) > 3
         assert all(candidate["jd"] - 30.0 <= row["jd"] < candidate["jd"] for row in record["prv_candidates"] or [])
         before[candidate["candid"]] = candidate
-    assert grown > 200
+    assert grown > 50
 
 
 def test_non_detections_hold_only_their_image(ztf_night: Night) -> None:
@@ -145,19 +146,36 @@ def test_history_counts_never_fall(ztf_night: Night) -> None:
 
 
 def test_forced_photometry_agrees_with_the_detections_of_the_same_image(ztf_night: Night) -> None:
-    compared = failed = 0
+    compared = 0
     for _, record in ztf_night:
         detected = {row["pid"]: row for row in _detections(record)}
         for row in record["fp_hists"] or []:
-            failed += row["procstatus"] != "0"
-            if row["procstatus"] != "0":
-                assert row["forcediffimflux"] == -99_999.0
-            elif row["pid"] in detected:
+            if row["pid"] in detected and row["procstatus"] in ("0", "56"):
                 magnitude = row["magzpsci"] - 2.5 * np.log10(abs(row["forcediffimflux"]))
                 assert magnitude == pytest.approx(detected[row["pid"]]["magpsf"], abs=1e-3)
+                assert (row["forcediffimflux"] > 0.0) == (detected[row["pid"]]["isdiffpos"] == "t")
                 compared += 1
-    assert compared > 1000
-    assert failed > 10
+    assert compared > 500
+
+
+def test_forced_photometry_comes_newest_first_from_earlier_nights_of_a_month(ztf_night: Night) -> None:
+    for _, record in ztf_night:
+        now = record["candidate"]["jd"]
+        times = [row["jd"] for row in record["fp_hists"] or []]
+        assert times == sorted(times, reverse=True)
+        assert all(0.4 < now - jd <= 30.0 for jd in times)
+
+
+def test_forced_photometry_off_the_image_has_no_flux_and_is_of_the_field_beside(ztf_night: Night) -> None:
+    rows = [(record["candidate"], row) for _, record in ztf_night for row in record["fp_hists"] or []]
+    off = [(candidate, row) for candidate, row in rows if row["procstatus"] == "61"]
+    assert 0.1 < len(off) / len(rows) < 0.5
+    for candidate, row in off[::10]:
+        assert row["forcediffimflux"] == row["forcediffimfluxunc"] == row["magnr"] == -99_999.0
+        assert row["field"] == candidate["field"] + 1
+    for candidate, row in rows[::10]:
+        if row["procstatus"] != "61":
+            assert (row["field"], row["rcid"]) == (candidate["field"], candidate["rcid"])
 
 
 def test_an_asteroid_is_a_new_object_each_time(ztf_night: Night) -> None:
@@ -167,6 +185,11 @@ def test_an_asteroid_is_a_new_object_each_time(ztf_night: Night) -> None:
     assert known
     assert all(0.0 <= record["candidate"]["ssdistnr"] < 10.0 for record in known)
     assert all(not _detections(record) for _, record in asteroids)
+    assert np.median([len(record["prv_candidates"] or []) for _, record in asteroids]) >= 5
+    forced = [row for _, record in asteroids for row in record["fp_hists"] or [] if row["procstatus"] == "0"]
+    assert forced
+    pulls = np.array([row["forcediffimflux"] / row["forcediffimfluxunc"] for row in forced])
+    assert np.abs(pulls).max() < 5.5
     others = [record["candidate"] for packet, record in ztf_night if packet.type != "asteroid"]
     assert all(candidate["ssdistnr"] == -999.0 for candidate in others)
 
@@ -175,16 +198,5 @@ def test_the_surveys_own_score_tells_bogus_from_real_on_the_whole(ztf_night: Nig
     real = [record["candidate"]["drb"] for packet, record in ztf_night if packet.type != "bogus"]
     bogus = [record["candidate"]["drb"] for packet, record in ztf_night if packet.type == "bogus"]
     assert np.median(real) > 0.9
-    assert np.median(bogus) < 0.4
-
-
-def test_hosts_and_stars_are_in_the_catalogues(ztf_night: Night) -> None:
-    for packet, record in ztf_night:
-        candidate = record["candidate"]
-        if packet.type == "RR Lyrae":
-            assert candidate["sgscore1"] > 0.5
-            assert candidate["distpsnr1"] < 1.0
-            assert candidate["distnr"] < 1.0
-            assert abs(candidate["ra"] - candidate["ranr"]) * 3600.0 < 3.0
-        distances = [candidate[f"distpsnr{i}"] for i in (1, 2, 3) if candidate[f"distpsnr{i}"] != -999.0]
-        assert distances == sorted(distances)
+    assert np.median(bogus) < 0.5
+    assert np.quantile(bogus, 0.75) < np.quantile(real, 0.25)
