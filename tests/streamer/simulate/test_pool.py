@@ -68,8 +68,8 @@ def changes(pool: PacketPool, made: list[SimulatedPacket], turn: Turn) -> Iterat
 CHANGED = {
     "ztf": "objectId candid pid nid jd jdstarthist jdendhist ra ranr".split(),
     "lsst": (
-        "diaSourceId diaForcedSourceId diaObjectId visit midpointMjdTai timeProcessedMjdTai firstDiaSourceMjdTai "
-        "lastDiaSourceMjdTai validityStartMjdTai ra trailRa"
+        "diaSourceId diaForcedSourceId diaObjectId visit midpointMjdTai timeProcessedMjdTai validityStartMjdTai ra "
+        "trailRa"
     ).split(),
 }
 
