@@ -83,7 +83,8 @@ def _encoded(column: Column, kind: str, prefix: bytes, n: int) -> _Bytes | list[
     if not isinstance(column, np.ndarray):
         return _constant(prefix + _value(column, kind), n)
     if kind in _FIXED:
-        body = np.ascontiguousarray(column, dtype=_FIXED[kind]).view(np.uint8).reshape(n, -1)
+        dtype = np.dtype(_FIXED[kind])
+        body = np.ascontiguousarray(column, dtype=dtype).view(np.uint8).reshape(n, dtype.itemsize)
         return np.concatenate([_constant(prefix, n), body], axis=1)
     if kind == "string":
         texts = [prefix + encode_bytes(text.encode()) for text in column.tolist()]

@@ -108,7 +108,7 @@ def test_a_rich_night_shows_every_broad_class(survey: str, request: pytest.Fixtu
 
 @pytest.mark.parametrize("survey", SURVEYS)
 def test_only_the_types_asked_for_are_shown(survey: str) -> None:
-    packets = simulate_night(NightPlan(survey, 30, 1, only=("SN Ia", "TDE")))
+    packets = simulate_night(NightPlan(survey, 30, 1, mixture="rich", only=("SN Ia", "TDE")))
     assert {packet.type for packet in packets} == {"SN Ia", "TDE"}
 
 
