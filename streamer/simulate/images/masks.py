@@ -72,14 +72,11 @@ def masked(
     peak = sources.flux * peak_per_flux[sources.row] * (sources.width_px < 0.2)
     bright = np.flatnonzero(peak > _SATURATION)
     for i in bright.tolist():
-        half = 6 + int(3.0 * np.log(peak[i] / _SATURATION))
-        _square(mask[sources.row[i]], sources.x_px[i], sources.y_px[i], 2 * half)
+        size = 12 + 2 * int(3.0 * np.log(peak[i] / _SATURATION))
+        _square(mask[sources.row[i]], sources.x_px[i], sources.y_px[i], size)
     for row in np.repeat(np.arange(n), rng.poisson(_DEFECTS, n)).tolist():
         x, y = rng.uniform(-side / 2.0 - 3.0, side / 2.0 + 3.0, 2)
-        size = int(rng.choice(_DEFECT_SIDES))
-        # Nothing is found on masked pixels.
-        if max(abs(x), abs(y)) > size / 2.0 + 2.0:
-            _square(mask[row], x, y, size)
+        _square(mask[row], x, y, int(rng.choice(_DEFECT_SIDES)))
     for row in np.flatnonzero(rng.random(n) < _BAD_COLUMNS).tolist():
         column = int(rng.integers(0, side - 7))
         if abs(column + 3 - side // 2) > 6:
@@ -94,7 +91,10 @@ def blank_templates(field: Field, exposure: IntArray) -> BoolArray:
 
 
 def _square(mask: BoolArray, x: float, y: float, size: int) -> None:
+    """Masks a square about (x, y), unless it covers the middle: nothing is found on masked pixels."""
     side = len(mask)
+    if max(abs(x), abs(y)) < size / 2.0 + 2.5:
+        return
     row, column = round(y) + side // 2 - size // 2, round(x) + side // 2 - size // 2
     mask[max(row, 0) : max(row + size, 0), max(column, 0) : max(column + size, 0)] = True
 

@@ -10,11 +10,11 @@ _RESAMPLING = np.array([0.0385, -0.0485, 0.1090, 0.9842, 0.1090, -0.0485, 0.0385
 """What resampling onto the reference image's grid does to white noise along an axis: it gives autocorrelations of 0.20,
 -0.08 and 0.07 at 1, 2 and 3 pixels, as both surveys' templates have them (medians in uncrowded stamps)."""
 
-_READOUT_COUPLING = -0.03
+_READOUT_COUPLING = -0.06
 """Share of a pixel's noise that the next one along a row has too (ZTF's science stamps)."""
 
-_COLUMN_SHARE = 0.12
-"""Noise that a whole column has in common, over a pixel's own (ZTF's science stamps: an excess of 0.01 to 0.02 in the
+_COLUMN_SHARE = 0.08
+"""Noise that a whole column has in common, over a pixel's own (ZTF's science stamps: an excess of about 0.01 in the
 autocorrelation along y at any lag)."""
 
 
@@ -45,6 +45,27 @@ def _band(side: int) -> Float32Array:
     normed = np.asarray(band) / np.linalg.norm(np.asarray(band), axis=0)
     kernel: Float32Array = normed.astype(np.float32)
     return kernel
+
+
+def subtracted(noise: Float32Array, shift_px: FloatArray) -> Float32Array:
+    """(n, side, side) noise of ZTF's science images as their differences show it.
+
+    The subtraction resamples: regressing difference on science pixels between sources gives kernels like Lanczos' for
+    shifts of some tenths of a pixel, `shift_px` (n, 2).
+    """
+    side = noise.shape[1]
+    lag = np.arange(side)[:, None] - np.arange(side)[None, :]
+    near = np.abs(lag) <= 3
+    x, y = (np.where(near, _lanczos(shift)[:, np.clip(lag, -3, 3) + 3], 0.0) for shift in shift_px.T)
+    filtered: Float32Array = np.matmul(np.matmul(y.astype(np.float32), noise), x.transpose(0, 2, 1).astype(np.float32))
+    return filtered
+
+
+def _lanczos(shift_px: FloatArray) -> FloatArray:
+    """(n, 7) taps at pixels -3 to 3 of an interpolation by shifts (n,): sinc(x) sinc(x / 3)."""
+    x = np.arange(-3, 4) - shift_px[:, None]
+    taps: FloatArray = np.where(np.abs(x) < 3.0, np.sinc(x) * np.sinc(x / 3.0), 0.0)
+    return taps
 
 
 def psf_flux(image: Float32Array, psf: Float32Array, variance: Float32Array) -> FloatArray:
