@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from streamer.compare.comparison import Comparison, Figure, compare
-from streamer.compare.telling import LEAST, Tell
+from streamer.compare.telling import FOLDS, LEAST, Tell
 from streamer.errors import UserError
 from streamer.simulate.files import writing_to
 
@@ -68,8 +68,8 @@ def _figure(figure: Figure) -> dict[str, Any]:
         "group": figure.group,
         "n_real": figure.n_real,
         "n_simulated": figure.n_simulated,
-        "objects_real": told.objects_real if told else None,
-        "objects_simulated": told.objects_simulated if told else None,
+        "groups_real": told.groups_real if told else None,
+        "groups_simulated": told.groups_simulated if told else None,
         "auc": _rounded(told.auc) if told else None,
         "auc_95": [_rounded(told.low), _rounded(told.high)] if told else None,
         "auc_real_halves": dict(zip(("mean", "least", "largest"), map(_rounded, halves), strict=True))
@@ -107,11 +107,13 @@ def _print(console: Console, found: Comparison) -> None:
             figure.group,
             f"{figure.n_real:,}",
             f"{figure.n_simulated:,}",
-            f"{told.auc:.3f} ({told.low:.3f}-{told.high:.3f})" if told else f"fewer than {LEAST}",
-            f"{halves[0]:.2f} ({halves[1]:.2f}-{halves[2]:.2f})" if halves else f"fewer than {LEAST} in a half",
+            f"{told.auc:.3f} ({told.low:.3f}-{told.high:.3f})" if told else "too few",
+            f"{halves[0]:.2f} ({halves[1]:.2f}-{halves[2]:.2f})" if halves else "too few",
         )
         before = figure.row
     console.print(table)
+    if any(figure.told is None or figure.halves is None for figure in found.figures):
+        console.print(f"too few: fewer than {LEAST} packets, or {FOLDS} groups of them, on a side", highlight=False)
     _print_tells(console, found)
     for reason, count in found.left_out.items():
         console.print(f"left out: {count:,} ({reason})", highlight=False, soft_wrap=True)

@@ -87,8 +87,8 @@ def _figure(row: str, group: str, matched: Matched, seed: int) -> Figure:
     there = [_there(table) if group == FORCED else np.ones(len(table), dtype=bool) for table in (real, simulated)]
     ones = np.ones(len(real))
     sides = [
-        Side(real, matched.real.object_id, ones).take(there[0]),
-        Side(simulated, matched.simulated.object_id, matched.weight).take(there[1]),
+        Side(real, matched.real.group, ones).take(there[0]),
+        Side(simulated, matched.simulated.group, matched.weight).take(there[1]),
     ]
     told = tell_apart(sides[0], sides[1], seed)
     kinds = [matched.real.keys.kind[there[0]], matched.simulated.keys.kind[there[1]]]

@@ -54,7 +54,8 @@ _ZTF_BANDS = ("g", "r", "i")
 class Curve:
     """The cut light curve of one object: positive detections by time."""
 
-    object_id: str
+    group: str
+    """Objects of one field are followed together."""
     mjd: FloatArray
     band: npt.NDArray[np.uint8]
     flux_njy: FloatArray
@@ -78,8 +79,8 @@ class CurvePair:
     def sides(self) -> tuple[Side, Side]:
         """Both as features."""
         return (
-            Side(curve_table(self.real), _ids(self.real), np.ones(len(self.real))),
-            Side(curve_table(self.simulated), _ids(self.simulated), self.weight),
+            Side(curve_table(self.real), _groups(self.real), np.ones(len(self.real))),
+            Side(curve_table(self.simulated), _groups(self.simulated), self.weight),
         )
 
 
@@ -134,8 +135,8 @@ def _single(parts: list[FloatArray]) -> Float32Array:
     return np.concatenate(parts).astype(np.float32)
 
 
-def _ids(curves: list[Curve]) -> npt.NDArray[np.str_]:
-    return np.array([curve.object_id for curve in curves], dtype=np.str_)
+def _groups(curves: list[Curve]) -> npt.NDArray[np.str_]:
+    return np.array([curve.group for curve in curves], dtype=np.str_)
 
 
 def _peaks(curves: list[Curve]) -> Keys:
@@ -143,7 +144,7 @@ def _peaks(curves: list[Curve]) -> Keys:
     return Keys(np.full(n, ""), np.zeros(n, np.uint8), np.array([curve.peak_mag for curve in curves]))
 
 
-def _cut(object_id: str, mjd: FloatArray, band: FloatArray, flux: FloatArray, err: FloatArray) -> Curve | None:
+def _cut(group: str, mjd: FloatArray, band: FloatArray, flux: FloatArray, err: FloatArray) -> Curve | None:
     """The first `SPAN_DAYS` of an object; None where these hold too few detections."""
     good = np.isfinite(flux) & (flux > 0.0) & (err > 0.0) & np.isin(band, [BANDS.index(one) for one in _ZTF_BANDS])
     if not good.any():
@@ -152,7 +153,7 @@ def _cut(object_id: str, mjd: FloatArray, band: FloatArray, flux: FloatArray, er
     order = np.flatnonzero(good)[np.argsort(mjd[good], kind="stable")]
     if len(order) < LEAST_POINTS:
         return None
-    return Curve(object_id, mjd[order], band[order].astype(np.uint8), flux[order], err[order])
+    return Curve(group, mjd[order], band[order].astype(np.uint8), flux[order], err[order])
 
 
 def _read(path: Path, rng: np.random.Generator) -> dict[str, list[Curve]]:
@@ -177,7 +178,9 @@ def _read(path: Path, rng: np.random.Generator) -> dict[str, list[Curve]]:
 def _simulated(plan: NightPlan) -> Iterator[Curve]:
     """Objects that appear within the simulated nights and are followed for long enough."""
     alerts, _ = reader_of(plan.survey).read([as_packet(packet) for packet in simulate_night(plan)])
-    owners, owner = np.unique(np.array(alerts.object_id), return_inverse=True)
+    owner = np.unique(np.array(alerts.object_id), return_inverse=True)[1]
+    field = np.zeros(owner.max() + 1, dtype=np.int64)
+    field[owner] = alerts.field("candidate.field")
     rows_of = np.repeat(owner, np.diff(alerts.row_offsets))
     detected = alerts.rows["kind"] == DETECTION
     rows, rows_of = alerts.rows[detected], rows_of[detected]
@@ -189,6 +192,6 @@ def _simulated(plan: NightPlan) -> Iterator[Curve]:
         first = float(own["mjd_tai"].min())
         if begin + _FRESH_DAYS < first < end - SPAN_DAYS:
             columns = (own[name].astype(np.float64) for name in ("mjd_tai", "band", "flux_njy", "flux_err_njy"))
-            curve = _cut(f"{plan.seed} {owners[rows_of[place[0]]]}", *columns)
+            curve = _cut(f"{plan.seed} {field[rows_of[place[0]]]}", *columns)
             if curve:
                 yield curve

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from schemas.alert import AlertBatch
 from schemas.light_curve import FloatArray, IntArray
 from schemas.packet import Coordinates, Packet
 from streamer.compare.real import RealPackets
 from streamer.compare.sample import Keys, Names, Sample, describe, join, keys_of, kinds_by_packet, reader_of
-from streamer.simulate.night import NightPlan, simulate_night
+from streamer.simulate.night import PACKETS_PER_FIELD, NightPlan, simulate_night
 from streamer.simulate.packet import SimulatedPacket
 from streamer.simulate.sky.mixture import POPULATIONS
 
@@ -26,7 +25,10 @@ SIMULATED_PER_REAL = 2
 POOL_PER_REAL = 5
 """Simulated for each real packet, to choose from."""
 
-LEAST_POOL = 100
+LEAST_POOL = 120
+
+MOST_NIGHTS = 6
+"""Nights over which these are spread, each with weather of its own."""
 
 MOST_POOL = 1_000
 """Simulated at most of a class in one schema version."""
@@ -50,26 +52,60 @@ def match(real: RealPackets, seed: int) -> Matched | None:
     versions = np.array(real.alerts.schema_version, dtype=np.str_)
     keys = keys_of(real.alerts, real.kind)
     rng = np.random.default_rng(seed)
-    simulated: list[Sample] = []
-    weights: list[FloatArray] = []
+    parts: list[tuple[Sample, FloatArray]] = []
     kept = np.zeros(len(versions), dtype=bool)
     for number, (version, kinds, labelled) in enumerate(_pools(real, versions)):
         rows = np.flatnonzero((versions == version) & np.isin(real.kind, kinds) & (real.labelled == labelled))
-        plans = _plans(real.survey, version, kinds[0] if labelled else None, len(rows), seed * 1_000 + number)
-        for plan in plans:
-            alerts, kind = _simulated(plan, kinds[0] if labelled else None)
-            wanted = rows[~kept[rows]] if len(plans) > 1 else rows
-            chosen, weight, met = choose(rng, _take(keys, wanted), keys_of(alerts, kind))
-            kept[wanted[met]] = True
-            if len(chosen):
-                sample = describe(reader, alerts.take(chosen), kind[chosen])
-                ids = [f"{plan.seed} {plan.mixture} {name}" for name in sample.object_id]  # nights may share ids
-                simulated.append(replace(sample, object_id=np.array(ids, dtype=np.str_)))
-                weights.append(weight)
-    if not simulated:
+        label = kinds[0] if labelled else None
+        for plans in _plans(real.survey, version, label, len(rows), seed * 1_000 + number):
+            wanted = rows[~kept[rows]]
+            if len(wanted):
+                nights = [_Night(plan, label) for plan in plans]
+                chosen, weight, met = choose(rng, _take(keys, wanted), _joined([night.keys() for night in nights]))
+                kept[wanted[met]] = True
+                parts += _described(nights, chosen, weight)
+    if not parts:
         return None
     met_real = describe(reader, real.alerts.take(np.flatnonzero(kept)), real.kind[kept])
-    return Matched(met_real, join(simulated), np.concatenate(weights), Counter(real.kind[~kept].tolist()))
+    unmatched = Counter(real.kind[~kept].tolist())
+    return Matched(met_real, join([part for part, _ in parts]), np.concatenate([w for _, w in parts]), unmatched)
+
+
+class _Night:
+    """A simulated night of a pool, and what is known of its packets before their features are made."""
+
+    def __init__(self, plan: NightPlan, label: str | None) -> None:
+        """Of one label, or of what the packets say that they are."""
+        self.plan = plan
+        self.reader = reader_of(plan.survey)
+        self.alerts, rejected = self.reader.read([as_packet(packet) for packet in simulate_night(plan)])
+        if rejected:
+            raise ValueError(f"a simulated packet cannot be read: {rejected[0].reason}, {rejected[0].detail}")
+        named = np.full(len(self.alerts), label, dtype="<U16")
+        self.kind = kinds_by_packet(self.alerts) if label is None else named
+
+    def keys(self) -> Keys:
+        """What its packets are matched by."""
+        return keys_of(self.alerts, self.kind)
+
+    def sample(self, index: IntArray) -> Sample:
+        """Some of its packets with their features; its groups are its own."""
+        sample = describe(self.reader, self.alerts.take(index), self.kind[index])
+        group = [f"{self.plan.seed} {name}" for name in sample.group]
+        return replace(sample, group=np.array(group, dtype=np.str_))
+
+
+def _described(nights: list[_Night], chosen: IntArray, weight: FloatArray) -> Iterator[tuple[Sample, FloatArray]]:
+    begin = 0
+    for night in nights:
+        here = (chosen >= begin) & (chosen < begin + len(night.alerts))
+        if here.any():
+            yield night.sample(chosen[here] - begin), weight[here]
+        begin += len(night.alerts)
+
+
+def _joined(keys: list[Keys]) -> Keys:
+    return Keys(*(np.concatenate([getattr(one, name) for one in keys]) for name in ("kind", "band", "mag")))
 
 
 def _take(keys: Keys, index: IntArray) -> Keys:
@@ -86,21 +122,19 @@ def _pools(real: RealPackets, versions: Names) -> Iterator[tuple[str, list[str],
             yield str(version), np.unique(real.kind[unlabelled]).tolist(), False
 
 
-def _plans(survey: str, version: str, label: str | None, n_real: int, seed: int) -> list[NightPlan]:
+def _plans(survey: str, version: str, label: str | None, n_real: int, seed: int) -> list[list[NightPlan]]:
     """A labelled class is simulated alone; for the others the whole sky is, then one where the rare is common."""
-    packets = min(max(POOL_PER_REAL * n_real, LEAST_POOL), MOST_POOL)
-    if label is None:
-        return [NightPlan(survey, packets, seed, mixture=mixture, schema=version) for mixture in ("sky", "rich")]
-    types = tuple(population.type for population in POPULATIONS if population.label == label)
-    return [NightPlan(survey, packets, seed, only=types, schema=version)] if types else []
-
-
-def _simulated(plan: NightPlan, label: str | None) -> tuple[AlertBatch, Names]:
-    packets = [as_packet(packet) for packet in simulate_night(plan)]
-    alerts, rejected = reader_of(plan.survey).read(packets)
-    if rejected:
-        raise ValueError(f"a simulated packet cannot be read: {rejected[0].reason}, {rejected[0].detail}")
-    return alerts, kinds_by_packet(alerts) if label is None else np.full(len(alerts), label, dtype="<U16")
+    wanted = min(max(POOL_PER_REAL * n_real, LEAST_POOL), MOST_POOL)
+    nights = min(wanted // PACKETS_PER_FIELD, MOST_NIGHTS)
+    types = tuple(population.type for population in POPULATIONS if label and population.label == label)
+    mixtures = ["sky", "rich"] if label is None else ["sky"] if types else []
+    return [
+        [
+            NightPlan(survey, wanted // nights, (seed * 10 + turn) * 10 + night, 1, mixture, types, version)
+            for night in range(nights)
+        ]
+        for turn, mixture in enumerate(mixtures)
+    ]
 
 
 def as_packet(packet: SimulatedPacket) -> Packet:

@@ -59,14 +59,15 @@ class Sample:
     """n packets as numbers."""
 
     survey: str
-    object_id: Names
-    version: Names
+    group: Names
+    """Packets of one object, of one field and night (ZTF) or of one visit (LSST) are one group: they share weather and
+    depth, so that a classifier which has seen one of them knows the others."""
     keys: Keys
     groups: dict[str, Table]
     triplets: list[CutoutTriplet]
 
     def __len__(self) -> int:
-        return len(self.object_id)
+        return len(self.group)
 
     def take(self, index: Index) -> Sample:
         """The packets in `index`, in that order."""
@@ -74,7 +75,7 @@ class Sample:
         places = np.arange(len(self))[index]
         groups = {name: table.take(index) for name, table in self.groups.items()}
         triplets = [self.triplets[i] for i in places]
-        return Sample(self.survey, self.object_id[index], self.version[index], keys, groups, triplets)
+        return Sample(self.survey, self.group[index], keys, groups, triplets)
 
 
 def join(samples: Sequence[Sample]) -> Sample:
@@ -82,8 +83,7 @@ def join(samples: Sequence[Sample]) -> Sample:
     keys = [sample.keys for sample in samples]
     return Sample(
         samples[0].survey,
-        np.concatenate([sample.object_id for sample in samples]),
-        np.concatenate([sample.version for sample in samples]),
+        np.concatenate([sample.group for sample in samples]),
         Keys(*(np.concatenate([getattr(one, name) for one in keys]) for name in ("kind", "band", "mag"))),
         {name: stack([sample.groups[name] for sample in samples]) for name in GROUPS},
         [triplet for sample in samples for triplet in sample.triplets],
@@ -101,8 +101,25 @@ def describe(reader: Reader, alerts: AlertBatch, kind: Names, *, with_stamps: bo
         FORCED: forced_table(alerts),
         STAMPS: stamp_table(triplets) if with_stamps else Table((), np.empty((n, 0))),
     }
-    ids, versions = np.array(alerts.object_id, dtype=np.str_), np.array(alerts.schema_version, dtype=np.str_)
-    return Sample(alerts.survey, ids, versions, keys_of(alerts, kind), groups, triplets)
+    return Sample(alerts.survey, seen_together(alerts), keys_of(alerts, kind), groups, triplets)
+
+
+def seen_together(alerts: AlertBatch) -> Names:
+    """(n,) name of each packet's group, see `Sample.group`."""
+    if alerts.survey == "ztf":
+        night = alerts.field("candidate.nid") * 10_000.0 + alerts.field("candidate.field")
+    else:
+        night = alerts.rows["exposure_id"][alerts.row_offsets[:-1]].astype(np.float64)
+    shared = [np.unique(each, return_inverse=True)[1] for each in (np.array(alerts.object_id), night)]
+    group = np.arange(len(alerts))
+    while True:
+        before = group
+        for place in shared:
+            least = np.full(place.max(initial=0) + 1, len(alerts))
+            np.minimum.at(least, place, group)
+            group = least[place]
+        if np.array_equal(group, before):
+            return group.astype(np.str_)
 
 
 def keys_of(alerts: AlertBatch, kind: Names) -> Keys:

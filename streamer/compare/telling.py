@@ -1,4 +1,4 @@
-"""How well a LightGBM tells two samples apart, by packets of objects that it has not seen, and by which features."""
+"""How well a LightGBM tells two samples apart, by packets of groups that it has not seen, and by which features."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from schemas.light_curve import FloatArray, IntArray
 from streamer.compare.sample import Names
-from streamer.compare.tables import Table, stack
+from streamer.compare.tables import Index, Table, stack
 
 FOLDS = 5
 LEAST = 10
@@ -18,7 +18,7 @@ LEAST = 10
 
 ROUNDS = 80
 RESAMPLES = 100
-"""Bootstrap samples of objects for an interval of 95 %."""
+"""Bootstrap samples of groups for an interval of 95 %."""
 
 HALVINGS = 3
 """Random halves of the real sample."""
@@ -67,12 +67,12 @@ class Told:
 
     n_real: int
     n_simulated: int
-    objects_real: int
-    objects_simulated: int
+    groups_real: int
+    groups_simulated: int
     auc: float
     low: float
     high: float
-    """95 % of bootstrap samples of objects lie between."""
+    """95 % of bootstrap samples of groups lie between."""
     tells: list[Tell]
     """The features by which the trees gain most."""
     alone: list[Tell]
@@ -87,41 +87,47 @@ class Side:
 
     table: Table
     owner: Names
-    """(n,) object of each row: rows of one object are never on both sides of a fold."""
+    """(n,) group of each row: rows of one group are never on both sides of a fold."""
     weight: FloatArray
 
     def __len__(self) -> int:
         return len(self.owner)
 
-    def take(self, index: Any) -> Side:
+    @property
+    def enough(self) -> bool:
+        """Whether it has enough rows, of enough groups, for a figure."""
+        return len(self) >= LEAST and len(np.unique(self.owner)) >= FOLDS
+
+    def take(self, index: Index) -> Side:
         """The rows in `index`."""
         return Side(self.table.take(index), self.owner[index], self.weight[index])
 
 
 def tell_apart(real: Side, simulated: Side, seed: int) -> Told | None:
-    """None where a side has fewer than `LEAST` rows."""
-    if min(len(real), len(simulated)) < LEAST:
+    """None where a side has fewer than `LEAST` rows or `FOLDS` groups."""
+    if not (real.enough and simulated.enough):
         return None
     rng = np.random.default_rng(seed)
     pair = _pair(real, simulated)
     score, gain = _out_of_fold(rng, pair, seed)
     low, high = _interval(rng, score, pair)
     by_gain, alone = _tells(pair, gain)
-    objects = [int(owner.max()) + 1 for owner in pair.owners]
+    groups = [int(owner.max()) + 1 for owner in pair.owners]
     auc = weighted_auc(score, pair.target, pair.weight)
-    return Told(len(real), len(simulated), objects[0], objects[1], auc, low, high, by_gain, alone, score)
+    return Told(len(real), len(simulated), groups[0], groups[1], auc, low, high, by_gain, alone, score)
 
 
 def halves_apart(real: Side, seed: int) -> tuple[float, float, float] | None:
-    """(mean, least, largest) AUC of one half of the objects against the other, over random halves."""
+    """(mean, least, largest) AUC of one half of the groups against the other, over random halves."""
     rng = np.random.default_rng(seed)
     owner = np.unique(real.owner, return_inverse=True)[1]
     found = []
     for repeat in range(HALVINGS):
         first = (rng.permutation(owner.max() + 1) % 2 == 0)[owner]
-        if min(first.sum(), (~first).sum()) < LEAST:
+        halves = real.take(first), real.take(~first)
+        if not all(half.enough for half in halves):
             return None
-        pair = _pair(real.take(first), real.take(~first))
+        pair = _pair(*halves)
         score, _ = _out_of_fold(rng, pair, seed + repeat)
         found.append(weighted_auc(score, pair.target, pair.weight))
     return float(np.mean(found)), min(found), max(found)
@@ -163,7 +169,7 @@ def _folds(rng: np.random.Generator, owner: IntArray) -> IntArray:
 
 
 def _out_of_fold(rng: np.random.Generator, pair: _Pair, seed: int) -> tuple[FloatArray, FloatArray]:
-    """(scores of rows by trees that did not see their objects, share of the gain of each feature)."""
+    """(scores of rows by trees that did not see their groups, share of the gain of each feature)."""
     fold = np.concatenate([_folds(rng, owner) for owner in pair.owners])
     score = np.zeros(len(pair.target))
     gain = np.zeros(len(pair.names))
@@ -181,8 +187,8 @@ def _interval(rng: np.random.Generator, score: FloatArray, pair: _Pair) -> tuple
     for _ in range(RESAMPLES):
         times = []
         for owner in pair.owners:
-            objects = int(owner.max()) + 1
-            times.append(rng.multinomial(objects, np.full(objects, 1.0 / objects))[owner])
+            groups = int(owner.max()) + 1
+            times.append(rng.multinomial(groups, np.full(groups, 1.0 / groups))[owner])
         found.append(weighted_auc(score, pair.target, pair.weight * np.concatenate(times)))
     low, high = np.percentile(found, [2.5, 97.5])
     return float(low), float(high)
