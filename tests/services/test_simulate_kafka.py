@@ -11,9 +11,11 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from schemas.messages import key_of, read_message
 from schemas.surveys.lsst import LsstSchemas
 from schemas.surveys.tables import survey_schema
 from schemas.times import unix_from_mjd_tai
+from schemas.wire import SPECTRUM
 from scripts.services import KafkaServer
 from streamer.commands.simulate import Wanted
 from streamer.commands.simulate_kafka import PARTITIONS, simulate_to_kafka
@@ -175,3 +177,17 @@ def with_one_field_more(version: str) -> dict[str, Any]:
     """A minor version that nobody has heard of."""
     schema = survey_schema("lsst", version)
     return schema | {"fields": [*schema["fields"], {"name": "novelty", "type": ["null", "float"]}]}
+
+
+def test_spectra_follow_the_night_under_the_keys_of_their_objects(kafka: Kafka, tmp_path: Path) -> None:
+    prefix, truth = unique("sky"), tmp_path / "truth.parquet"
+    given = Settings.model_validate({"kafka": {"bootstrap": kafka.bootstrap, "topic_prefix": prefix}})
+    plan = NightPlan("ztf", 60, 3, nights=5, mixture="rich", only=("SN Ia", "AGN"))
+    simulate_to_kafka(Wanted(plan, spectra=1.0), given, unique("night"), truth, None)
+    objects = {row["object_id"] for row in pq.read_table(truth).to_pylist()}
+    messages = kafka.read(f"{prefix}.spectra")
+    spectra = [read_message(message.value() or b"", SPECTRUM) for message in messages]
+    assert len(spectra) > 3
+    assert {spectrum["object_id"] for spectrum in spectra} <= objects
+    assert {spectrum["published_by"] for spectrum in spectra} == {"streamer simulate"}
+    assert [message.key() for message in messages] == [key_of("ztf", s["object_id"]) for s in spectra]
