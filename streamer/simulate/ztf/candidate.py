@@ -26,6 +26,9 @@ _DEPTH_TERM, _FLUX_TERM = 0.256, 0.149
 """(5 / (S/N))^2 of quoted errors falls with flux over depth x, 5 at diffmaglim, as 0.256 / x^2 + 0.149 / x: 900 public
 packets, medians from x = 6 to 70."""
 
+_STAR_TERM = 0.03
+"""How much a star of the difference's own brightness adds to it: medians of stars up to 30 times as bright."""
+
 _PRE_ALERT_JD = SURVEY_BEGAN_JD - 150.0
 
 
@@ -107,7 +110,7 @@ class Candidates:
         still = self.catalogue.reference_flux_njy(_SMOOTH)[k, field.exposures.band[exposure]]
         self._ratio = still / size
         mag = ZERO_POINT_AB_NJY - 2.5 * np.log10(size)
-        sigma = self._quoted_error(rng, size / field.error_njy[k, exposure])
+        sigma = self._quoted_error(rng)
         residual = self._ratio / (self._ratio + 5.0)
         bogus = field.objects.artefact[k] != SOURCE
         spread = np.hypot(1.25 / self._depth_snr, 0.045 + 0.13 * residual + 0.08 * bogus)
@@ -139,11 +142,11 @@ class Candidates:
             "mindtoedge": np.minimum(np.minimum(x, width - x), np.minimum(y, height - y)),
         }
 
-    def _quoted_error(self, rng: np.random.Generator, measured_snr: FloatArray) -> FloatArray:
-        """sigmapsf: by flux over depth as ZTF quotes it, no better than the measurement; within `MOST_SIGMA`."""
+    def _quoted_error(self, rng: np.random.Generator) -> FloatArray:
+        """sigmapsf, as ZTF quotes it: by flux over depth, worse upon a star's light; within `MOST_SIGMA`."""
         x = self._depth_snr
-        quoted = x / np.sqrt(_DEPTH_TERM + _FLUX_TERM * x) * rng.lognormal(0.0, 0.13, len(x))
-        snr = np.minimum(quoted, measured_snr * rng.lognormal(0.02, 0.06, len(x)))
+        snr = x / np.sqrt(_DEPTH_TERM + _FLUX_TERM * x) / (1.0 + _STAR_TERM * self._ratio)
+        snr *= rng.lognormal(0.0, 0.14, len(x))
         weak = 5.0 + 0.35 * np.abs(rng.normal(0.0, 1.0, len(x)))
         sigma: FloatArray = np.minimum(1.0857 / np.where(snr < 5.0, weak, snr), MOST_SIGMA)
         return sigma

@@ -166,7 +166,7 @@ class Catalogue:
         """
         faint = np.maximum(mag.clip(None, 22.5) - 18.5, 0.0)
         sureness = np.maximum(4.6 - 1.0 * faint, 0.7)
-        vote = (2.0 * self._pointlike[:, :-1] - 1.0) * sureness - 0.4 * faint + rng.normal(0.0, 1.7, mag.shape)
+        vote = (2.0 * self._pointlike[:, :-1] - 1.0) * sureness - 0.4 * faint + rng.normal(0.0, 1.5, mag.shape)
         score = np.rint(2400.0 * (1.004 / (1.0 + np.exp(-vote)) - 0.002).clip(0.0, 1.0)) / 2400.0
         unscored = rng.random(mag.shape) < np.where(np.isinf(mag), 0.45, np.where(mag > 19.0, 0.16, 0.06))
         return np.where(unscored, 0.5, score)

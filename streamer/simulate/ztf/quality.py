@@ -162,7 +162,14 @@ def _scores(rng: np.random.Generator, look: Look, spoilt: FloatArray, has_deep: 
     forest = np.rint(700.0 / (1.0 + np.exp(-vote.clip(-1.6, 4.0)))) / 700.0
     if not has_deep:
         return {"rb": np.rint(forest * 300.0) / 300.0}
-    sure = 3.2 + 3.6 * strength - 1.75 * residual + 1.05 * common + 0.6 * rng.normal(0.0, 1.0, n)
-    sure = np.where(look.artefact == SOURCE, sure, 2.6 - 1.4 * false + 1.2 * common)
+    sure = (
+        3.2
+        + 3.6 * strength
+        - 0.5 * look.ratio / (look.ratio + 1.0)
+        - 1.75 * residual
+        + 1.05 * common
+        + 0.6 * rng.normal(0.0, 1.0, n)
+    )
+    sure = np.where(look.artefact == SOURCE, sure, 2.2 - 1.4 * false + 1.2 * common)
     deep = (1.0 / (1.0 + 10.0 ** -sure.clip(-12.0, 9.0))).astype(np.float32)
     return {"rb": forest, "drb": deep, "drbversion": "d6_m7"}
