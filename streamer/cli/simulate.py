@@ -136,9 +136,9 @@ def simulate(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a night of packets: schema-valid, with histories that grow as objects come back.
+    """Make nights of packets that look like the sky: schema-valid, with histories, stamps and the truth beside them.
 
-    The sky's time runs faster than the clock. truth.parquet beside the packets says what each object is.
+    truth.parquet beside the packets says what each object is; `streamer score-truth` scores any broker against it.
     """
     from streamer.commands.simulate import KAFKA, Wanted, check_options, plan_of, simulate_to_files
 

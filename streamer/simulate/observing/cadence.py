@@ -272,7 +272,8 @@ def _conditions(
     lit = heavens.moon_illumination(mjd) ** 1.5 * np.clip(1.6 - distance / 100.0, 0.5, 1.3)
     brighter = lit * np.asarray(_MOON_MAG)[band] + rng.normal(0.0, 0.08, n)
     best, dark = (2.0, _ZTF_DEPTH) if survey.name == "ztf" else (0.85, np.asarray(LSST_DEPTH_MAG))
-    seeing = best * 0.95 * rng.lognormal(0.0, 0.14, n) * airmass**0.6
+    typical = 0.95 * best if survey.name == "ztf" else 1.08 * best
+    seeing = typical * rng.lognormal(0.0, 0.14, n) * airmass**0.6
     patchy = cloud * rng.lognormal(0.0, 0.35, n)
     limit = (
         dark[band]

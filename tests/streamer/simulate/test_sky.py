@@ -15,7 +15,7 @@ from streamer.simulate.sky import cosmology, dust, explosions, variables
 from streamer.simulate.sky.artefacts import draw_artefacts
 from streamer.simulate.sky.galaxies import HostKind, draw_hosts
 from streamer.simulate.sky.mixture import MIXTURES, POPULATIONS, Dealer
-from streamer.simulate.sky.objects import BAD_SUBTRACTION, empty_objects, join
+from streamer.simulate.sky.objects import BAD_SUBTRACTION, SOURCE, empty_objects, join
 from streamer.simulate.sky.populations import Place, Window
 from streamer.simulate.sky.stars import NEIGHBOURS, draw_neighbours, star_density_arcmin2
 from streamer.simulate.sky.volumetric import Explosions
@@ -157,6 +157,8 @@ def test_residuals_lie_on_bright_stars_and_grow_on_bad_nights() -> None:
     assert 0.6 < on_star.mean() < 0.8
     share = np.abs(curves.flux_njy[on_star]) / curves.counterpart_njy[on_star][:, exposures.band]
     typical = np.array([np.median(column[column > 0.0]) for column in share.T])
+    of_lsst = draw_artefacts(rng(), 20_000, SURVEYS["lsst"], exposures, WINDOW)
+    assert 0.6 < (of_lsst.extra["artefact"] == SOURCE).mean() < 0.75
     worse = exposures.cloud_mag + np.maximum(exposures.seeing_arcsec / np.median(exposures.seeing_arcsec) - 1.0, 0.0)
     assert typical[np.argmax(worse)] > 1.2 * typical[np.argmin(worse)]
 
