@@ -31,12 +31,12 @@ LEAST_POINTS = 5
 _NIGHTS = 130
 """Simulated, so that many objects appear, and are followed for `SPAN_DAYS`, within them."""
 
-_PACKETS = 2_000
+_PACKETS = 1_200
 """Simulated of each class at a time, under one seed."""
 
 _MOST_SEEDS = 3
 
-_ENOUGH = 100
+_ENOUGH = 60
 """Simulated light curves of a class after which no more seeds are tried."""
 
 _FRESH_DAYS = 10.0
@@ -105,7 +105,8 @@ def compare_curves(path: Path, seed: int, say: Callable[[str], None]) -> CurveSe
                 night_seed = seed * 1_000 + 900 + _MOST_SEEDS * len(pairs) + turn
                 simulated += _simulated(NightPlan("ztf", _PACKETS, night_seed, nights=_NIGHTS, only=types))
         chosen, weight, met = choose(rng, _peaks(real), _peaks(simulated))
-        pairs[label] = CurvePair([real[i] for i in met], [simulated[i] for i in chosen], weight)
+        if met:
+            pairs[label] = CurvePair([real[i] for i in met], [simulated[i] for i in chosen], weight)
     return pairs
 
 

@@ -25,12 +25,12 @@ SIMULATED_PER_REAL = 2
 POOL_PER_REAL = 5
 """Simulated for each real packet, to choose from."""
 
-LEAST_POOL = 120
+LEAST_POOL = 80
 
-MOST_NIGHTS = 6
+MOST_NIGHTS = 4
 """Nights over which these are spread, each with weather of its own."""
 
-MOST_POOL = 1_000
+MOST_POOL = 800
 """Simulated at most of a class in one schema version."""
 
 

@@ -119,6 +119,8 @@ def tell_apart(real: Side, simulated: Side, seed: int) -> Told | None:
 
 def halves_apart(real: Side, seed: int) -> tuple[float, float, float] | None:
     """(mean, least, largest) AUC of one half of the groups against the other, over random halves."""
+    if not real.enough:
+        return None
     rng = np.random.default_rng(seed)
     owner = np.unique(real.owner, return_inverse=True)[1]
     found = []
