@@ -10,7 +10,6 @@ from streamer.simulate.observing.surveys import Survey
 from streamer.simulate.sky.objects import BAD_COLUMN, BAD_SUBTRACTION, COSMIC_RAY, GHOST, SOURCE
 from streamer.simulate.sky.populations import Curves, Place, Population, Window, colours, staying
 
-
 _KINDS = (BAD_SUBTRACTION, COSMIC_RAY, GHOST, BAD_COLUMN, SOURCE)
 _SHARES = {"ztf": (0.70, 0.08, 0.12, 0.10, 0.0), "lsst": (0.25, 0.02, 0.02, 0.02, 0.69)}
 """Of the candidates; of LSST's noise a quarter is detected."""
