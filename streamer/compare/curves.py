@@ -28,8 +28,9 @@ SPAN_DAYS = 80.0
 LEAST_POINTS = 5
 """Detections that a cut light curve has at least."""
 
-_NIGHTS = 130
-"""Simulated, so that many objects appear, and are followed for `SPAN_DAYS`, within them."""
+_NIGHTS = 180
+"""Simulated, so that many objects appear, and are followed for `SPAN_DAYS`, within them: the last fifth or so falls
+away with the packets beyond the wanted number."""
 
 _PACKETS = 1_200
 """Simulated of each class at a time, under one seed."""

@@ -25,7 +25,7 @@ from streamer.pictures.panels import ACCENT, BAND_STYLES, INK, MUTED, empty, new
 REAL_COLOUR = "#b5400a"
 SIMULATED_COLOUR = ACCENT
 
-_TRIPLETS = 3
+_TRIPLETS = 2
 """Shown of each kind and side."""
 
 _PHASE_BINS_D = np.arange(-24.0, SPAN_DAYS - 20.0, 4.0)
@@ -226,7 +226,7 @@ def draw_triplets(row: str, matched: Matched) -> Figure:
             _triplets(part, sample, np.flatnonzero(sample.keys.kind == kind))
         line[0].set_ylabel(kind, fontsize=8.5, color=INK, rotation=0, ha="right", va="center")
     for side, (name, colour) in enumerate((("simulated", SIMULATED_COLOUR), ("real", REAL_COLOUR))):
-        grid[0, side * _TRIPLETS * 3 + 4].set_title(name, fontsize=11, color=colour, pad=5)
+        grid[0, side * _TRIPLETS * 3 + _TRIPLETS].set_title(name, fontsize=11, color=colour, pad=5)
     return figure
 
 

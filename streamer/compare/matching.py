@@ -22,13 +22,13 @@ MAG_BIN = 0.5
 SIMULATED_PER_REAL = 2
 """A bin gets up to so many simulated packets for each real one."""
 
-POOL_PER_REAL = 5
-"""Simulated for each real packet, to choose from."""
+POOL_PER_REAL = {"ztf": 5, "lsst": 15}
+"""Simulated for each real packet, to choose from: LSST has six bands, and a field of a night is seen in two."""
 
 LEAST_POOL = 80
 
-MOST_NIGHTS = 4
-"""Nights over which these are spread, each with weather of its own."""
+MOST_NIGHTS = 12
+"""Nights over which these are spread at most, each with a field and weather of its own."""
 
 MOST_POOL = 800
 """Simulated at most of a class in one schema version."""
@@ -124,13 +124,13 @@ def _pools(real: RealPackets, versions: Names) -> Iterator[tuple[str, list[str],
 
 def _plans(survey: str, version: str, label: str | None, n_real: int, seed: int) -> list[list[NightPlan]]:
     """A labelled class is simulated alone; for the others the whole sky is, then one where the rare is common."""
-    wanted = min(max(POOL_PER_REAL * n_real, LEAST_POOL), MOST_POOL)
+    wanted = min(max(POOL_PER_REAL[survey] * n_real, LEAST_POOL), MOST_POOL)
     nights = min(wanted // PACKETS_PER_FIELD, MOST_NIGHTS)
     types = tuple(population.type for population in POPULATIONS if label and population.label == label)
     mixtures = ["sky", "rich"] if label is None else ["sky"] if types else []
     return [
         [
-            NightPlan(survey, wanted // nights, (seed * 10 + turn) * 10 + night, 1, mixture, types, version)
+            NightPlan(survey, wanted // nights, (seed * 10 + turn) * 100 + night, 1, mixture, types, version)
             for night in range(nights)
         ]
         for turn, mixture in enumerate(mixtures)
