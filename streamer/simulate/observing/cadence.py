@@ -27,7 +27,7 @@ PAIR_GAP_D = {"ztf": (0.0436, 0.66), "lsst": (0.023, 0.2)}
 """From a night's first visit to its second in another band [d]: median, and scatter of the logarithm. ZTF's are those
 of the histories of 900 real packets; LSST's is the 33 minutes of its plan (Bianco et al. 2022)."""
 
-ZTF_DEPTH_MAG = {"g": 20.8, "r": 20.6, "i": 19.9}
+ZTF_DEPTH_MAG = {"g": 20.8, "r": 20.6, "i": 20.2}
 """5-sigma depth at the zenith of a clear moonless night in 2.0 arcsec seeing (Bellm et al. 2019, table 1)."""
 
 LSST_DEPTH_MAG = (23.9, 25.0, 24.7, 24.0, 23.3, 22.1)
@@ -221,7 +221,7 @@ def _visited(rng: np.random.Generator, survey: Survey, evenings: IntArray, first
 
     Fields are not seen equally often: surveys fill gaps, and one field in ten of ZTF is seen several times a night.
     """
-    interval = float(np.clip(rng.lognormal(np.log(2.2), 0.5), 1.0, 6.0))
+    interval = float(np.clip(rng.lognormal(np.log(2.0), 0.5), 1.0, 6.0))
     steps = np.maximum(np.rint(rng.gamma(4.0, interval / 4.0, 2 * int(np.ptp(evenings)) + 2)), 1.0).astype(np.int64)
     due = first_night + np.concatenate([-np.cumsum(steps[::-1]), [0], np.cumsum(steps)])
     seen = evenings[np.isin(evenings, due)]

@@ -132,16 +132,18 @@ def damped_random_walk(
     return walk
 
 
-def dwarf_nova(days: FloatArray, plateau_days: FloatArray, fall_days: FloatArray) -> FloatArray:
+def dwarf_nova(
+    days: FloatArray, plateau_days: FloatArray, fall_days: FloatArray, plateau_drop: FloatArray
+) -> FloatArray:
     """A cataclysmic variable's outburst in units of its amplitude in magnitudes, 0 (quiet) to 1, (n, times).
 
-    The textbook outburst of Warner 1995 (Cataclysmic Variable Stars, chapter 3): a rise within a day, a flat top, and
-    a fall linear in magnitude over `fall_days`: the amplitude times Bailey's rate, 0.53 P^0.84 days a magnitude for an
-    orbital period of P hours.
+    The textbook outburst of Warner 1995 (Cataclysmic Variable Stars, chapter 3): a rise within a day, a top that fades
+    by `plateau_drop` over `plateau_days`, and a fall linear in magnitude at the rate of one amplitude in `fall_days`: the
+    amplitude times Bailey's rate, 0.53 P^0.84 days a magnitude for an orbital period of P hours.
     """
     rise = np.clip(days + 1.0, 0.0, 1.0)
-    fall = np.clip(1.0 - (days - plateau_days) / fall_days, 0.0, 1.0)
-    return np.minimum(rise, fall)
+    top = 1.0 - plateau_drop * np.clip(days / plateau_days, 0.0, 1.0)
+    return np.minimum(rise, np.clip(top - np.maximum(days - plateau_days, 0.0) / fall_days, 0.0, 1.0))
 
 
 def rr_lyrae(phase: FloatArray) -> FloatArray:

@@ -122,19 +122,21 @@ def draw_long_period(rng: np.random.Generator, n: int, survey: Survey, exposures
 
 def draw_cv(rng: np.random.Generator, n: int, survey: Survey, exposures: Exposures, window: Window) -> Curves:
     """Dwarf novae: outbursts every 20 to 400 days, amplitudes by the Kukarkin-Parenago relation, falls by Bailey's
-    (Warner 1995, Cataclysmic Variable Stars, chapter 3); two in five flicker by 0.15 mag.
+    (Warner 1995, Cataclysmic Variable Stars, chapter 3); superoutbursts of 14 and 22 days fade by 0.1 mag a day (Kato et
+    al. 2009, PASJ 61, S395); two in five flicker by 0.15 mag.
     """
     recurrence = rng.lognormal(np.log(60.0), 0.8, (n, 1)).clip(15.0, 500.0)
     amplitude = (0.7 + 1.9 * np.log10(recurrence) + rng.normal(0.0, 0.5, (n, 1))).clip(1.5, 8.0)
     peak = _mean_magnitudes(rng, n, survey, 0.4, 0.2, 13.5)
     fall = 0.53 * rng.uniform(1.4, 8.0, (n, 1)) ** 0.84 * amplitude
-    top = rng.choice([2.0, 4.0, 12.0], size=(n, 1), p=[0.5, 0.3, 0.2])
+    top = rng.choice([2.0, 4.0, 14.0, 22.0], size=(n, 1), p=[0.4, 0.25, 0.2, 0.15])
+    fading = np.where(top > 10.0, 0.1 * top / amplitude, 0.0).clip(0.0, 0.8)
     epoch = window.epochs(rng, n, recurrence)
     level = np.zeros((n, len(exposures)))
     reach = int(np.ceil((exposures.mjd_tai[-1] - exposures.mjd_tai[0]) / 60.0)) + 2
     for cycle in range(-min(reach, 12), 3):
         start = epoch + recurrence * (cycle + rng.normal(0.0, 0.08, (n, 1)) * (cycle != 0))
-        level = np.maximum(level, lc.dwarf_nova(exposures.mjd_tai - start, top, fall))
+        level = np.maximum(level, lc.dwarf_nova(exposures.mjd_tai - start, top, fall, fading))
     flicker = np.where(rng.random((n, 1)) < 0.4, 0.15, 0.03) * rng.standard_normal(level.shape)
     # An outburst is hot, the quiet system is not: bluer by its amplitude.
     blue = (exposures.wavelength_aa(survey.name) / R_AA) ** (-0.5 * level)

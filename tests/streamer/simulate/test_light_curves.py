@@ -93,9 +93,12 @@ def test_damped_random_walk_has_its_scatter_and_forgets_at_its_damping_time() ->
     assert np.mean(walk[:, 0] * walk[:, 25]) / 0.04 == pytest.approx(np.exp(-1.0), abs=0.06)
 
 
-def test_a_dwarf_nova_rises_stays_and_falls_linearly() -> None:
-    level = lc.dwarf_nova(np.array([[-2.0, -0.5, 0.0, 4.0, 9.0, 14.0, 20.0]]), _one(4.0), _one(10.0))[0]
-    assert level == pytest.approx([0.0, 0.5, 1.0, 1.0, 0.5, 0.0, 0.0])
+def test_a_dwarf_nova_rises_fades_a_little_on_its_top_and_falls_linearly() -> None:
+    days = np.array([[-2.0, -0.5, 0.0, 4.0, 9.0, 14.0, 20.0]])
+    flat = lc.dwarf_nova(days, _one(4.0), _one(10.0), _one(0.0))[0]
+    assert flat == pytest.approx([0.0, 0.5, 1.0, 1.0, 0.5, 0.0, 0.0])
+    fading = lc.dwarf_nova(days, _one(4.0), _one(10.0), _one(0.2))[0]
+    assert fading == pytest.approx([0.0, 0.5, 1.0, 0.8, 0.3, 0.0, 0.0])
 
 
 def test_rr_lyrae_rises_faster_than_it_falls_by_about_one_magnitude() -> None:
