@@ -138,8 +138,8 @@ def dwarf_nova(
     """A cataclysmic variable's outburst in units of its amplitude in magnitudes, 0 (quiet) to 1, (n, times).
 
     The textbook outburst of Warner 1995 (Cataclysmic Variable Stars, chapter 3): a rise within a day, a top that fades
-    by `plateau_drop` over `plateau_days`, and a fall linear in magnitude at the rate of one amplitude in `fall_days`: the
-    amplitude times Bailey's rate, 0.53 P^0.84 days a magnitude for an orbital period of P hours.
+    by `plateau_drop` over `plateau_days`, and a fall linear in magnitude at the rate of one amplitude in `fall_days`:
+    the amplitude times Bailey's rate, 0.53 P^0.84 days a magnitude for an orbital period of P hours.
     """
     rise = np.clip(days + 1.0, 0.0, 1.0)
     top = 1.0 - plateau_drop * np.clip(days / plateau_days, 0.0, 1.0)

@@ -122,8 +122,8 @@ def draw_long_period(rng: np.random.Generator, n: int, survey: Survey, exposures
 
 def draw_cv(rng: np.random.Generator, n: int, survey: Survey, exposures: Exposures, window: Window) -> Curves:
     """Dwarf novae: outbursts every 20 to 400 days, amplitudes by the Kukarkin-Parenago relation, falls by Bailey's
-    (Warner 1995, Cataclysmic Variable Stars, chapter 3); superoutbursts of 14 and 22 days fade by 0.1 mag a day (Kato et
-    al. 2009, PASJ 61, S395); two in five flicker by 0.15 mag.
+    (Warner 1995, Cataclysmic Variable Stars, chapter 3); superoutbursts of 14 and 22 days fade by 0.1 mag a day
+    (Kato et al. 2009, PASJ 61, S395); two in five flicker by 0.15 mag.
     """
     recurrence = rng.lognormal(np.log(60.0), 0.8, (n, 1)).clip(15.0, 500.0)
     amplitude = (0.7 + 1.9 * np.log10(recurrence) + rng.normal(0.0, 0.5, (n, 1))).clip(1.5, 8.0)
