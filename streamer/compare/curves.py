@@ -22,15 +22,15 @@ from streamer.compare.telling import LEAST, Side
 from streamer.simulate.night import NightPlan, simulate_night
 from streamer.simulate.sky.mixture import POPULATIONS
 
-SPAN_DAYS = 80.0
+SPAN_DAYS = 50.0
 """A light curve is cut so long after its first detection [d]."""
 
 LEAST_POINTS = 5
 """Detections that a cut light curve has at least."""
 
-_NIGHTS = 180
-"""Simulated, so that many objects appear, and are followed for `SPAN_DAYS`, within them: the last fifth or so falls
-away with the packets beyond the wanted number."""
+_NIGHTS = 110
+"""Simulated, so that many objects appear and are followed for `SPAN_DAYS` within them. Fields set, and the latest
+packets beyond the wanted number fall away: of more nights little would be left."""
 
 _PACKETS = 1_200
 """Simulated of each class at a time, under one seed."""

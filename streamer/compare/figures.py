@@ -28,7 +28,7 @@ SIMULATED_COLOUR = ACCENT
 _TRIPLETS = 2
 """Shown of each kind and side."""
 
-_PHASE_BINS_D = np.arange(-24.0, SPAN_DAYS - 20.0, 4.0)
+_PHASE_BINS_D = np.arange(-22.0, SPAN_DAYS, 4.0)
 """About the brightest detection [d]."""
 
 _LEAST_IN_BIN = 5
