@@ -19,16 +19,19 @@ from streamer.simulate.sky.mixture import POPULATIONS
 MAG_BIN = 0.5
 """Width of a bin of magnitude."""
 
-SIMULATED_PER_REAL = 2
+SIMULATED_PER_REAL = 3
 """A bin gets up to so many simulated packets for each real one."""
 
-POOL_PER_REAL = {"ztf": 5, "lsst": 15}
+POOL_PER_REAL = {"ztf": 8, "lsst": 15}
 """Simulated for each real packet, to choose from: LSST has six bands, and a field of a night is seen in two."""
 
-LEAST_POOL = 80
+LEAST_POOL = 160
 
-MOST_NIGHTS = 12
-"""Nights over which these are spread at most, each with a field and weather of its own."""
+FIELDS_PER_NIGHT = 2
+"""At least: fewer fields in more nights would take longer."""
+
+MOST_NIGHTS = 6
+"""Nights over which a pool is spread at most, each with weather of its own."""
 
 MOST_POOL = 800
 """Simulated at most of a class in one schema version."""
@@ -125,7 +128,7 @@ def _pools(real: RealPackets, versions: Names) -> Iterator[tuple[str, list[str],
 def _plans(survey: str, version: str, label: str | None, n_real: int, seed: int) -> list[list[NightPlan]]:
     """A labelled class is simulated alone; for the others the whole sky is, then one where the rare is common."""
     wanted = min(max(POOL_PER_REAL[survey] * n_real, LEAST_POOL), MOST_POOL)
-    nights = min(wanted // PACKETS_PER_FIELD, MOST_NIGHTS)
+    nights = min(wanted // (FIELDS_PER_NIGHT * PACKETS_PER_FIELD), MOST_NIGHTS)
     types = tuple(population.type for population in POPULATIONS if label and population.label == label)
     mixtures = ["sky", "rich"] if label is None else ["sky"] if types else []
     return [
