@@ -60,7 +60,10 @@ class Field:
     """True difference flux, as it arrives."""
     flux_njy: FloatArray
     """Measured difference flux."""
+    noise_njy: FloatArray
+    """Noise of that measurement."""
     error_njy: FloatArray
+    """Error that the survey quotes for it where it is a detection."""
     covered: BoolArray
     """Whether the exposure holds the object at all."""
     detected: BoolArray
@@ -120,7 +123,7 @@ class Field:
 
     def take(self, index: IntArray | BoolArray) -> Field:
         """The same field with the objects in `index` alone."""
-        matrices = (self.true_njy, self.flux_njy, self.error_njy, self.covered, self.detected)
+        matrices = (self.true_njy, self.flux_njy, self.noise_njy, self.error_njy, self.covered, self.detected)
         return Field(
             self.survey,
             self.seed,
@@ -228,7 +231,7 @@ class _Sky:
         o.counterpart_njy *= dimming
         o.host_njy *= dimming
         true = curves.flux_njy * dimming[:, self._exposures.band]
-        return _observe(rng, Field(*self._of_field, o, true, true, true, curves.visible, curves.visible))
+        return _observe(rng, Field(*self._of_field, o, true, true, true, true, curves.visible, curves.visible))
 
     def _place(self, o: Objects) -> None:
         """Strews objects over the cells of the focal plane, with the sky that is around them there."""
@@ -241,7 +244,9 @@ class _Sky:
         o.y_px = rng.uniform(EDGE_PX, height - EDGE_PX, n)
         scale = survey.pixel_arcsec / 3600.0
         column, row = o.cell % side - side / 2, o.cell // side - side / 2
-        o.dec_deg = self._dec + scale * (row * (height + 100.0) + o.y_px)
+        # On ZTF's chips north is down (its stamps show it), on the focal plane drawn for LSST up.
+        up = -1.0 if survey.name == "ztf" else 1.0
+        o.dec_deg = self._dec + up * scale * (row * (height + 100.0) + o.y_px)
         o.ra_deg = (self._ra - scale * (column * (width + 100.0) + o.x_px) / np.cos(np.radians(o.dec_deg))) % 360.0
         _, o.galactic_latitude_deg = dust.galactic_deg(o.ra_deg, o.dec_deg)
         o.ebv_mag = dust.reddening_mag(rng, o.ra_deg, o.dec_deg)
@@ -273,16 +278,18 @@ def _observe(rng: np.random.Generator, field: Field) -> Field:
     """Adds noise to the true fluxes and finds what is detected."""
     o, survey, exposures = field.objects, field.survey, field.exposures
     field.covered = field.covered & (rng.random(field.covered.shape) < COVERAGE)
-    sky = survey.sky_factor * flux_from_magnitude(field.limit_mag()) / DETECTION_SNR
+    depth = flux_from_magnitude(field.limit_mag()) / DETECTION_SNR
     share = psf_share(o.host_radius_arcsec[:, None], exposures.seeing_arcsec[None, :])
     still = o.counterpart_njy[:, exposures.band] + share * o.host_njy[:, exposures.band]
-    shot = (np.abs(field.true_njy) + still) * survey.njy_per_electron * survey.shot_factor**2
+    shot = (np.abs(field.true_njy) + still) * survey.njy_per_electron
     floor = (survey.flux_floor * field.true_njy) ** 2 + (survey.still_floor * still) ** 2
-    field.error_njy = np.sqrt(sky**2 + shot + floor)
-    field.flux_njy = field.true_njy + field.error_njy * rng.standard_normal(sky.shape)
+    field.noise_njy = np.sqrt((survey.sky_factor * depth) ** 2 + shot + floor)
+    field.flux_njy = field.true_njy + field.noise_njy * rng.standard_normal(depth.shape)
+    quoted = survey.quoted
+    field.error_njy = field.noise_njy if quoted is None else quoted.error_njy(rng, field.flux_njy, depth, still)
     bright_enough = np.abs(field.flux_njy) >= DETECTION_SNR * field.error_njy
     # What never was a source is found only where it was put, not by chance in the noise.
-    by_chance = (o.artefact != SOURCE)[:, None] & (np.abs(field.true_njy) < 5.0 * field.error_njy)
+    by_chance = (o.artefact != SOURCE)[:, None] & (field.true_njy == 0.0)
     saturated = np.abs(field.true_njy) > flux_from_magnitude(np.array(survey.bright_mag))
     field.detected = field.covered & bright_enough & ~by_chance & ~saturated
     history = field.detected[:, : exposures.emitted_from]
@@ -295,7 +302,7 @@ def _observe(rng: np.random.Generator, field: Field) -> Field:
 
 def _joined(parts: list[Field]) -> Field:
     first = parts[0]
-    names = ("true_njy", "flux_njy", "error_njy", "covered", "detected")
+    names = ("true_njy", "flux_njy", "noise_njy", "error_njy", "covered", "detected")
     matrices = (np.concatenate([getattr(part, name) for part in parts]) for name in names)
     return Field(
         first.survey,

@@ -28,13 +28,13 @@ _ELLIPTICITY = {"ztf": 0.10, "lsst": 0.09}
 """Median (a^2 - b^2) / (a^2 + b^2) of exposures on the same stars and functions; templates have 0.7 of it."""
 
 _REGISTRATION_PX = {"ztf": 0.035, "lsst": 0.06}
-"""Misfit of an exposure to its reference image along each axis, 1 sigma; fitted to the residuals of bright stars."""
+"""Misfit of an exposure to its reference image along each axis, 1 sigma; set to the residuals of bright stars."""
 
 _MATCHING = {"ztf": 0.012, "lsst": 0.012}
-"""Relative misfit of the width to which the reference image is brought, 1 sigma; fitted in the same way."""
+"""Relative misfit of the width to which the reference image is brought, 1 sigma; set in the same way."""
 
 _RESAMPLING_PX = 0.18
-"""Scatter of the shifts, much the same along both axes; fitted to how difference and science pixels go together."""
+"""Scatter of the shifts, much the same along both axes; set to how difference and science pixels go together."""
 
 _GROUPS = 4
 """Stamps are drawn in so many groups by their number of sources: each group is padded to its fullest stamp."""

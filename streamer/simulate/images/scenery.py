@@ -12,7 +12,7 @@ from schemas.surveys.columns import flux_from_magnitude
 from streamer.simulate.images.profiles import DISC, SPHEROID, Mixture, is_disc, line_of_gaussians
 from streamer.simulate.images.psf import Sources, join_sources
 from streamer.simulate.scene import Field
-from streamer.simulate.sky.stars import FAINT_MAG
+from streamer.simulate.sky.stars import FAINT_MAG, GALAXIES_ARCMIN2
 
 _CROWD_KEY = 13
 """Of the field's random streams: an object has the same surroundings in all its stamps."""
@@ -22,9 +22,6 @@ _CROWD_LIMIT_MAG = {"ztf": 22.5, "lsst": 26.5}
 
 _STAR_SLOPE, _GALAXY_SLOPE, _FAINT_GALAXY_SLOPE = 0.22, 0.45, 0.33
 """Counts rise as 10^(slope m); galaxies' flatten below `FAINT_MAG` (Metcalfe et al. 2001, MNRAS 323, 795)."""
-
-_GALAXIES_ARCMIN2 = 5.0
-"""To `FAINT_MAG`, as in `sky.stars`."""
 
 _MARGIN_PX = 6.0
 """Sources this far outside of a stamp still shine into it."""
@@ -51,9 +48,9 @@ def draw_crowd(field: Field, side: int) -> Crowd:
     faint = _CROWD_LIMIT_MAG[survey.name]
     half = (side / 2.0 + _MARGIN_PX) * survey.pixel_arcsec * (np.sqrt(2.0) if survey.name == "lsst" else 1.0)
     area = (2.0 * half / 60.0) ** 2
-    stars = np.maximum(o.density_arcmin2 - _GALAXIES_ARCMIN2, 0.0) * 10.0 ** (_STAR_SLOPE * (faint - FAINT_MAG))
+    stars = np.maximum(o.density_arcmin2 - GALAXIES_ARCMIN2, 0.0) * 10.0 ** (_STAR_SLOPE * (faint - FAINT_MAG))
     slope = _GALAXY_SLOPE if faint < FAINT_MAG else _FAINT_GALAXY_SLOPE
-    galaxies = _GALAXIES_ARCMIN2 * 10.0 ** (slope * (faint - FAINT_MAG))
+    galaxies = GALAXIES_ARCMIN2 * 10.0 ** (slope * (faint - FAINT_MAG))
     n_stars, n_galaxies = rng.poisson(stars * area), rng.poisson(galaxies * area, len(o))
     each = np.arange(len(o))
     owner = np.concatenate([np.repeat(each, n_stars), np.repeat(each, n_galaxies)])

@@ -38,7 +38,7 @@ _CLEAR_AREA_PX = {"ztf": 12.0, "lsst": 58.0}
 """Noise area of the seeing for which the depths of clear nights hold."""
 
 _SPECKLE = {"ztf": 0.045, "lsst": 0.012}
-"""Grain of a subtraction's error over the light that it took away, 1 sigma; fitted to residuals of bright stars, whose
+"""Grain of a subtraction's error over the light that it took away, 1 sigma; set to residuals of bright stars, whose
 root mean square is 1.2 to 1.6 % of the star's peak within 9 x 9 pixels of ZTF; Rubin's are smoother."""
 
 _TEMPLATE_KEY = 15

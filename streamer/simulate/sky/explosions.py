@@ -183,15 +183,15 @@ def draw_tde(rng: np.random.Generator, n: int, survey: Survey, exposures: Exposu
     return _finish(flux, z, epoch, parameters)
 
 
-_SPIRALS = HostKind(-20.2, 1.2, 0.05, False)
+_SPIRALS = HostKind(-19.8, 1.3, 0.05, False)
 
 EXPLOSIONS: tuple[Population, ...] = (
-    Population("SN Ia", "SN I", 0.17, HostKind(-20.9, 1.1, 0.4, False), SN_IA.density_deg2, draw_sn_ia),
+    Population("SN Ia", "SN I", 0.17, HostKind(-20.5, 1.2, 0.4, False), SN_IA.density_deg2, draw_sn_ia),
     Population("SN Ib", "SN I", 0.02, _SPIRALS, SN_IB.density_deg2, _stripped(SN_IB, 3.8, 23.0)),
     Population("SN Ic", "SN I", 0.02, _SPIRALS, SN_IC.density_deg2, _stripped(SN_IC, 3.6, 22.0)),
     Population("SN IIP", "SN II", 0.09, _SPIRALS, SN_IIP.density_deg2, draw_sn_ii),
     Population("SN IIb", "SN II", 0.02, _SPIRALS, SN_IIB.density_deg2, _stripped(SN_IIB, 3.8, 22.0)),
-    Population("SN IIn", "SN II", 0.03, HostKind(-19.8, 1.3, 0.05, False), SN_IIN.density_deg2, draw_sn_iin),
+    Population("SN IIn", "SN II", 0.03, HostKind(-19.4, 1.4, 0.05, False), SN_IIN.density_deg2, draw_sn_iin),
     Population("SLSN-I", "SLSN", 0.05, HostKind(-17.8, 1.5, 0.0, False), SLSN.density_deg2, draw_slsn),
     Population("TDE", "TDE", 0.06, HostKind(-20.4, 1.0, 0.6, True), TDE.density_deg2, draw_tde),
 )

@@ -19,16 +19,6 @@ RAW_SNR = 3.5
 _SMOOTH = 0.3
 """How much a galaxy's light counts in what subtraction leaves, a star's being 1."""
 
-MOST_SIGMA = 1.0857 / 5.0
-"""No alert's magnitude is known worse than this."""
-
-_DEPTH_TERM, _FLUX_TERM = 0.256, 0.149
-"""(5 / (S/N))^2 of quoted errors falls with flux over depth x, 5 at diffmaglim, as 0.256 / x^2 + 0.149 / x: 900 public
-packets, medians from x = 6 to 70."""
-
-_STAR_TERM = 0.03
-"""How much a star of the difference's own brightness adds to it: medians of stars up to 30 times as bright."""
-
 _PRE_ALERT_JD = SURVEY_BEGAN_JD - 150.0
 
 
@@ -110,7 +100,7 @@ class Candidates:
         still = self.catalogue.reference_flux_njy(_SMOOTH)[k, field.exposures.band[exposure]]
         self._ratio = still / size
         mag = ZERO_POINT_AB_NJY - 2.5 * np.log10(size)
-        sigma = self._quoted_error(rng)
+        sigma = 1.0857 * field.error_njy[k, exposure] / size
         residual = self._ratio / (self._ratio + 5.0)
         bogus = field.objects.artefact[k] != SOURCE
         spread = np.hypot(1.25 / self._depth_snr, 0.045 + 0.13 * residual + 0.08 * bogus)
@@ -141,15 +131,6 @@ class Candidates:
             "magfromlim": limit - aperture,
             "mindtoedge": np.minimum(np.minimum(x, width - x), np.minimum(y, height - y)),
         }
-
-    def _quoted_error(self, rng: np.random.Generator) -> FloatArray:
-        """sigmapsf, as ZTF quotes it: by flux over depth, worse upon a star's light; within `MOST_SIGMA`."""
-        x = self._depth_snr
-        snr = x / np.sqrt(_DEPTH_TERM + _FLUX_TERM * x) / (1.0 + _STAR_TERM * self._ratio)
-        snr *= rng.lognormal(0.0, 0.14, len(x))
-        weak = 5.0 + 0.35 * np.abs(rng.normal(0.0, 1.0, len(x)))
-        sigma: FloatArray = np.minimum(1.0857 / np.where(snr < 5.0, weak, snr), MOST_SIGMA)
-        return sigma
 
     def _places(self, rng: np.random.Generator, snr: FloatArray, residual: FloatArray) -> tuple[FloatArray, FloatArray]:
         """(D,) measured positions [deg], rounded as ZTF rounds them.

@@ -118,6 +118,7 @@ def test_the_noise_of_a_difference_is_what_its_variance_says(drawn: Drawn) -> No
     stamps = drawn.stamps
     corner = (slice(None), slice(0, 8), slice(0, 8))
     pull = (stamps.difference / np.sqrt(stamps.difference_variance))[corner].reshape(len(drawn.k), -1)
+    pull = pull[np.isfinite(pull).any(axis=1)]  # some corners are masked
     width = np.nanmedian(1.4826 * np.nanmedian(np.abs(pull - np.nanmedian(pull, axis=1, keepdims=True)), axis=1))
     assert 0.7 < width < 1.1
 

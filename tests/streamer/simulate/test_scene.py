@@ -40,25 +40,50 @@ def test_what_is_detected_stands_out_by_five_sigma_and_is_in_the_frame(drawn: Fi
     assert np.all(snr[missed & ~bright] < DETECTION_SNR)
 
 
-def test_measured_fluxes_scatter_about_the_true_ones_by_their_errors(drawn: Field) -> None:
-    pull = (drawn.flux_njy - drawn.true_njy) / drawn.error_njy
+def test_measured_fluxes_scatter_about_the_true_ones_by_their_noise(drawn: Field) -> None:
+    pull = (drawn.flux_njy - drawn.true_njy) / drawn.noise_njy
     quiet = drawn.exposures.night < drawn.exposures.night[-1]  # the night that is sent is chosen for what it shows
     assert abs(pull[:, quiet].mean()) < 0.05
     assert pull[:, quiet].std() == pytest.approx(1.0, abs=0.03)
 
 
-def test_errors_follow_depth_light_and_the_surveys_floors(drawn: Field) -> None:
-    survey, o, band = drawn.survey, drawn.objects, drawn.exposures.band
+def still_light(drawn: Field) -> np.ndarray:
+    o, band = drawn.objects, drawn.exposures.band
     share = psf_share(o.host_radius_arcsec[:, None], drawn.exposures.seeing_arcsec[None, :])
-    still = o.counterpart_njy[:, band] + share * o.host_njy[:, band]
+    return o.counterpart_njy[:, band] + share * o.host_njy[:, band]
+
+
+def test_noise_follows_depth_light_and_the_surveys_floors(drawn: Field) -> None:
+    survey, still = drawn.survey, still_light(drawn)
     sky = survey.sky_factor * flux_from_magnitude(drawn.limit_mag()) / 5.0
     variance = (
         sky**2
-        + (np.abs(drawn.true_njy) + still) * survey.njy_per_electron * survey.shot_factor**2
+        + (np.abs(drawn.true_njy) + still) * survey.njy_per_electron
         + (survey.flux_floor * drawn.true_njy) ** 2
         + (survey.still_floor * still) ** 2
     )
-    assert drawn.error_njy**2 == pytest.approx(variance, rel=1e-9)
+    assert drawn.noise_njy**2 == pytest.approx(variance, rel=1e-9)
+
+
+def test_lsst_quotes_its_noise_and_ztf_more_the_brighter_a_source_is_and_the_star_it_lies_on() -> None:
+    lsst = field("lsst")
+    assert np.array_equal(lsst.error_njy, lsst.noise_njy)
+    ztf = field("ztf", 600)
+    depth = flux_from_magnitude(ztf.limit_mag()) / 5.0
+    x, ratio = np.abs(ztf.flux_njy) / depth, still_light(ztf) / np.abs(ztf.flux_njy)
+    quoted = ztf.error_njy / depth
+
+    def median(low: float, high: float, on_star: bool) -> float:
+        chosen = ztf.detected & (x > low) & (x < high) & ((ratio > 5.0) if on_star else (ratio < 0.3))
+        assert chosen.sum() > 15
+        return float(np.median(quoted[chosen]))
+
+    # Medians of 900 real packets.
+    assert median(6.0, 8.0, False) == pytest.approx(1.17, abs=0.12)
+    assert median(12.0, 20.0, False) == pytest.approx(1.46, abs=0.2)
+    assert median(20.0, 40.0, False) == pytest.approx(1.87, abs=0.25)
+    assert median(12.0, 20.0, True) > 1.05 * median(12.0, 20.0, False)
+    assert np.median((ztf.error_njy / ztf.noise_njy)[ztf.detected]) > 1.3
 
 
 def test_objects_keep_off_the_edges_and_within_their_chips(drawn: Field) -> None:

@@ -17,7 +17,7 @@ from streamer.simulate.sky.galaxies import HostKind, draw_hosts
 from streamer.simulate.sky.mixture import MIXTURES, POPULATIONS, Dealer
 from streamer.simulate.sky.objects import BAD_SUBTRACTION, SOURCE, empty_objects, join
 from streamer.simulate.sky.populations import Place, Window
-from streamer.simulate.sky.stars import NEIGHBOURS, draw_neighbours, star_density_arcmin2
+from streamer.simulate.sky.stars import GALAXIES_ARCMIN2, NEIGHBOURS, draw_neighbours, star_density_arcmin2
 from streamer.simulate.sky.volumetric import Explosions
 
 WINDOW = Window(61_100.0, 61_101.0)
@@ -70,7 +70,7 @@ def test_neighbours_lie_by_chance_at_the_density_of_their_latitude() -> None:
         distance = np.hypot(around.offset_arcsec[..., 0], around.offset_arcsec[..., 1])
         assert np.all(np.diff(distance, axis=1) > 0.0)
         assert distance.shape == (4_000, NEIGHBOURS)
-        density = star_density_arcmin2(np.array(latitude)) + 5.0
+        density = star_density_arcmin2(np.array(latitude)) + GALAXIES_ARCMIN2
         # The mean distance of the nearest of a random scatter is 0.5 / sqrt(density).
         assert distance[:, 0].mean() == pytest.approx(60.0 * 0.5 / np.sqrt(density), rel=0.05)
 

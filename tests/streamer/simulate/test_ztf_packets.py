@@ -183,7 +183,7 @@ def test_an_asteroid_is_a_new_object_each_time(ztf_night: Night) -> None:
     assert len({packet.object_id for packet, _ in asteroids}) == len(asteroids) > 0
     known = [record for _, record in asteroids if record["candidate"]["ssnamenr"] != "null"]
     assert known
-    assert all(0.0 <= record["candidate"]["ssdistnr"] < 10.0 for record in known)
+    assert all(0.0 <= record["candidate"]["ssdistnr"] <= 30.0 for record in known)
     assert all(not _detections(record) for _, record in asteroids)
     assert np.median([len(record["prv_candidates"] or []) for _, record in asteroids]) >= 5
     forced = [row for _, record in asteroids for row in record["fp_hists"] or [] if row["procstatus"] == "0"]
