@@ -76,7 +76,7 @@ def test_the_orbit_leads_to_where_the_ephemeris_is(asteroids: list[Record]) -> N
         assert 0.0 < record["mpc_orbits"]["e"] < 0.5
         assert record["mpc_orbits"]["q"] == pytest.approx(record["mpc_orbits"]["a"] * (1.0 - record["mpc_orbits"]["e"]))
         # Nothing stands further from the ecliptic, as the Sun sees it, than its orbit is inclined.
-        x, y, z = _vector(record, "helio_") / np.linalg.norm(_vector(record, "helio_"))
+        _, y, z = _vector(record, "helio_") / np.linalg.norm(_vector(record, "helio_"))
         north = np.degrees(np.arcsin(abs(z * np.cos(OBLIQUITY) - y * np.sin(OBLIQUITY))))
         assert north - 0.1 < record["mpc_orbits"]["i"] < 80.0
 
