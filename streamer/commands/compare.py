@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from streamer.compare.comparison import Comparison, Figure, compare
@@ -38,7 +39,7 @@ def run_compare(data: Path, out: Path | None, seed: int, survey: str | None, as_
     if as_json:
         print(json.dumps(as_dict(found)))
     else:
-        _print(Console(), found)
+        print_comparison(Console(), found)
         if out is not None:
             console.print(f"figures and {RESULT_FILE} in {out}", soft_wrap=True)
 
@@ -93,7 +94,8 @@ def _rounded(value: float) -> float | None:
     return float(f"{value:.4g}") if value == value else None
 
 
-def _print(console: Console, found: Comparison) -> None:
+def print_comparison(console: Console, found: Comparison) -> None:
+    """Says what was found, for people."""
     table = Table(title="Simulated told from real: AUC (0.5: not told apart)", title_justify="left")
     for name in ("packets", "features", "real", "simulated", "AUC (95 %)", "real halves (range)"):
         table.add_column(name, justify="right" if name in ("real", "simulated") else "left")
@@ -123,13 +125,16 @@ def _print_tells(console: Console, found: Comparison) -> None:
     for figure in found.figures:
         if figure.told is None:
             continue
-        table = Table(title=f"{figure.row}, {figure.group}: what gives it away", title_justify="left")
+        table = Table(
+            title=f"{figure.row}, {figure.group}: what gives it away (share of gain, AUC of it alone, medians)",
+            title_justify="left",
+        )
         table.add_column("feature", overflow="fold")
-        for name in ("share of gain", "AUC alone", "median, real", "median, simulated"):
+        for name in ("gain", "AUC alone", "real", "simulated"):
             table.add_column(name, justify="right")
         for tell in figure.told.tells:
             table.add_row(
-                tell.name,
+                escape(tell.name),
                 f"{tell.gain_share:.2f}",
                 f"{tell.auc_alone:.2f}",
                 _median(tell.real_median, tell.real_missing),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
+from rich.console import Console
 
-from streamer.commands.compare import RESULT_FILE, run_compare
+from streamer.commands.compare import RESULT_FILE, print_comparison, run_compare
 from streamer.compare.comparison import ALL, Comparison, compare
 from streamer.compare.real import ON_SKY, PUBLISHED, REENCODED
 from streamer.compare.sample import FORCED, GROUPS, HISTORY, METADATA, STAMPS
@@ -40,6 +42,16 @@ def test_nights_of_the_same_sky_are_hardly_told_apart(alike: Comparison) -> None
         assert figure.told.low < 0.7, figure
         assert figure.told.auc < 0.85, figure
     assert [figure.group for figure in alike.figures] == [*GROUPS, ALL]
+
+
+def test_what_is_printed_names_features_whole(alike: Comparison) -> None:
+    console = Console(width=200, record=True, file=io.StringIO())
+    print_comparison(console, alike)
+    said = console.export_text()
+    for figure in alike.figures:
+        assert figure.told is not None
+        for tell in figure.told.tells:
+            assert tell.name in said
 
 
 def test_simulated_packets_are_as_many_of_a_class_and_brightness_as_real_ones(alike: Comparison) -> None:
