@@ -48,10 +48,10 @@ def _band(side: int) -> Float32Array:
 
 
 def subtracted(noise: Float32Array, shift_px: FloatArray) -> Float32Array:
-    """(n, side, side) noise of ZTF's science images as their differences show it.
+    """(n, side, side) noise of science images as their differences show it.
 
-    The subtraction resamples: regressing difference on science pixels between sources gives kernels like Lanczos' for
-    shifts of some tenths of a pixel, `shift_px` (n, 2).
+    The subtraction resamples: regressing ZTF's difference on science pixels between sources gives kernels like Lanczos'
+    for shifts of some tenths of a pixel, `shift_px` (n, 2).
     """
     side = noise.shape[1]
     lag = np.arange(side)[:, None] - np.arange(side)[None, :]

@@ -33,8 +33,9 @@ _REGISTRATION_PX = {"ztf": 0.035, "lsst": 0.06}
 _MATCHING = {"ztf": 0.012, "lsst": 0.012}
 """Relative misfit of the width to which the reference image is brought, 1 sigma; set in the same way."""
 
-_RESAMPLING_PX = 0.18
-"""Scatter of the shifts, much the same along both axes; set to how difference and science pixels go together."""
+_RESAMPLING_PX = {"ztf": 0.18, "lsst": 0.11}
+"""Scatter of the shifts, much the same along both axes; set to how difference and science pixels go together. Rubin's
+differences are filtered to decorrelate their noise (Reiss & Lupton 2016, DMTN-021), which does as much."""
 
 _GROUPS = 4
 """Stamps are drawn in so many groups by their number of sources: each group is padded to its fullest stamp."""
@@ -124,7 +125,7 @@ def template_psf(field: Field, band: npt.NDArray[np.uint8]) -> Psf:
 def resampling_px(field: Field, exposure: IntArray) -> FloatArray:
     """(n, 2) shifts by which exposures (n,) are resampled before they are subtracted [pixel]."""
     rng, n = field.generator(_EXPOSURE_KEY, 2), len(field.exposures)
-    size = np.abs(rng.normal(0.0, _RESAMPLING_PX, (n, 1))) * rng.lognormal(0.0, 0.3, (n, 2))
+    size = np.abs(rng.normal(0.0, _RESAMPLING_PX[field.survey.name], (n, 1))) * rng.lognormal(0.0, 0.3, (n, 2))
     shift: FloatArray = (size * rng.choice([-1.0, 1.0], (n, 2))).clip(-0.5, 0.5)
     return shift[exposure]
 

@@ -168,7 +168,7 @@ class _Drawing:
         matched *= 1.0 + np.float32(_SPECKLE[field.survey.name]) * noise.resampled(rng, matched.shape)
         own = (noise.readout if ztf else noise.white)(rng, science.shape) * np.sqrt(science_variance)
         grain = noise.resampled(rng, template.shape) * np.sqrt(template_variance)
-        subtracted = noise.subtracted(own, resampling_px(field, self._exposure)) if ztf else own
+        subtracted = noise.subtracted(own, resampling_px(field, self._exposure))
         level = _column(rng.normal(0.0, 0.05, n) * self._sky_noise)
         difference = science - matched - grain + subtracted + level
         template += grain

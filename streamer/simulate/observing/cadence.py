@@ -59,8 +59,8 @@ _SPELLS_PER_NIGHT, _SPELL_NIGHTS = 0.12, 2.3
 _VISIT_KEPT = 0.86
 """Share of earlier visits that gave an image."""
 
-_SEEN_AGAIN = 0.2
-"""Share of ZTF's earlier visits that were repeated in the same band within minutes."""
+_FIELDS_SEEN_AGAIN, _SEEN_AGAIN = 0.3, 0.6
+"""Share of ZTF's fields whose visits were repeated in the same band within minutes, and of their visits that were."""
 
 _SEEN_IN_I = 0.2
 """Share of ZTF's fields that have visits in i among their histories."""
@@ -163,7 +163,8 @@ def draw_exposures(
     band = _bands(rng, survey, evening, earlier).ravel()[kept]
     night = np.repeat(evening, 2)[kept]
     if survey.name == "ztf":
-        again = np.flatnonzero((night < pointing.first_night) & (rng.random(len(night)) < _SEEN_AGAIN))
+        often = _SEEN_AGAIN if rng.random() < _FIELDS_SEEN_AGAIN else 0.0
+        again = np.flatnonzero((night < pointing.first_night) & (rng.random(len(night)) < often))
         soon = rng.lognormal(np.log(0.0014), 1.0, len(again)).clip(40.0 / 86_400.0, 0.03)
         mjd, band, night = (
             np.append(mjd, mjd[again] + soon),
