@@ -13,7 +13,7 @@ from schemas.surveys.columns import flux_from_magnitude
 from streamer.simulate.observing.cadence import Exposures, Pointing, draw_exposures, draw_place
 from streamer.simulate.observing.surveys import SURVEYS, Survey
 from streamer.simulate.packet import SimulatedPacket
-from streamer.simulate.sky import dust
+from streamer.simulate.sky import dust, orbits
 from streamer.simulate.sky.asteroids import put_in_orbit
 from streamer.simulate.sky.galaxies import draw_hosts
 from streamer.simulate.sky.mixture import Dealer
@@ -89,11 +89,23 @@ class Field:
 
     def position_deg(self, k: IntArray, exposure: IntArray) -> tuple[FloatArray, FloatArray]:
         """True right ascension and declination of objects at exposures [deg]."""
+        ra, dec = self.objects.ra_deg[k], self.objects.dec_deg[k]
+        moving = np.flatnonzero(self.objects.moving[k])
+        if len(moving):
+            ra[moving], dec[moving] = orbits.seen_at_deg(self.moved(k[moving], exposure[moving]))
+        return ra, dec
+
+    def moved(self, k: IntArray, exposure: IntArray) -> orbits.Motion:
+        """Asteroids `k` in space at exposures, both (n,): as far as their orbits have carried them."""
         o = self.objects
-        days = self.exposures.mjd_tai[exposure] - o.epoch_mjd[k]
-        dec = o.dec_deg[k] + o.motion_arcsec_per_day[k, 1] * days / 3600.0
-        ra = o.ra_deg[k] + o.motion_arcsec_per_day[k, 0] * days / 3600.0 / np.cos(np.radians(dec))
-        return ra % 360.0, dec
+        drawn = orbits.seen_motion(
+            o.epoch_mjd[k],
+            (o.ra_deg[k], o.dec_deg[k]),
+            o.helio_au[k],
+            o.motion_arcsec_per_day[k] / 3600.0,
+            o.parameters["receding_au_d"][k],
+        )
+        return orbits.carried(drawn, o.epoch_mjd[k], self.exposures.mjd_tai[exposure])
 
     def packet(self, k: int, exposure: int, alert_id: int, object_id: str, payload: bytes) -> SimulatedPacket:
         """What object k sends at an exposure, with the truth behind it."""
@@ -191,6 +203,7 @@ class _Sky:
         self._mixture = dealer.populations
         self._of_field = (survey, seed, pointing.index, self._mixture, exposures, ra, dec)
         self._ra, self._dec = ra, dec
+        self._covered_before = rng.lognormal(np.log(1_100.0), 0.7)
         self.window = Window(float(pointing.first_night), float(pointing.first_night + pointing.nights))
 
     def draw_detected(self, kind: int, n: int) -> Field:
@@ -249,11 +262,12 @@ class _Sky:
         o.dec_deg = self._dec + up * scale * (row * (height + 100.0) + o.y_px)
         o.ra_deg = (self._ra - scale * (column * (width + 100.0) + o.x_px) / np.cos(np.radians(o.dec_deg))) % 360.0
         _, o.galactic_latitude_deg = dust.galactic_deg(o.ra_deg, o.dec_deg)
-        o.ebv_mag = dust.reddening_mag(rng, o.ra_deg, o.dec_deg)
+        o.ebv_mag = dust.reddening_mag(o.ra_deg, o.dec_deg)
         around = draw_neighbours(rng, o.galactic_latitude_deg)
         o.neighbour_offset_arcsec, o.neighbour_njy = around.offset_arcsec, around.flux_njy
         o.neighbour_radius_arcsec, o.density_arcmin2 = around.radius_arcsec, around.density_arcmin2
-        o.covered_before = np.full(n, int(rng.lognormal(np.log(900.0), 0.7)))
+        # A chip's objects share its past, whatever they are.
+        o.covered_before = np.rint(self._covered_before * (1.0 + 0.02 * np.sin(2.1 * o.cell))).astype(np.int64)
 
     def _copy(self, o: Objects, curves: Curves) -> None:
         o.redshift = curves.redshift

@@ -52,36 +52,22 @@ def asteroids_of(field: Field) -> Asteroids:
     return Asteroids(k, motion, o.h_mag[k], names)
 
 
-def _at(asteroids: Asteroids, field: Field, which: IntArray, exposure: IntArray) -> orbits.Motion:
-    """Asteroids `which` at exposures, both (n,): at the predicted place, as far as the orbit has carried them."""
-    o, motion = field.objects, asteroids.motion
-    k = asteroids.k[which]
-    mjd = field.exposures.mjd_tai[exposure]
-    days = (mjd - o.epoch_mjd[k])[:, None]
-    towards, _, _ = orbits.directions(*field.position_deg(k, exposure))
-    topo_now = motion.topo_au[which] + motion.topo_au_d[which] * days
-    topo = towards * np.linalg.norm(topo_now, axis=1, keepdims=True)
-    place, velocity = orbits.earth(mjd)
-    helio = place + topo
-    helio_velocity = velocity + motion.topo_au_d[which]
-    return orbits.Motion(helio, helio_velocity, topo, motion.topo_au_d[which])
-
-
 def ephemeris_columns(field: Field, asteroids: Asteroids, detections: Detections, rows: IntArray) -> Columns:
     """`ssSource` of the detections in `rows`, all of moving objects; distances in au, velocities in km/s."""
     k, exposure = detections.k[rows], detections.exposure[rows]
     which = np.searchsorted(asteroids.k, k)
-    motion = _at(asteroids, field, which, exposure)
+    motion = field.moved(k, exposure)
     helio, topo, phase, elongation = orbits.geometry(motion)
     source = {name: detections.columns[name][rows] for name in ("diaSourceId", "ssObjectId", "ra", "dec")}
-    rate = field.objects.motion_arcsec_per_day[k] / 3600.0
+    place = field.position_deg(k, exposure)
+    rate, _ = orbits.rates(motion, place)
     speed = np.hypot(rate[:, 0], rate[:, 1])
     track = rate / speed[:, None]
     # The orbit is wrong by the same bit on every visit.
     wrong = field.generator(6).normal(0.0, _EPHEMERIS_ERROR_ARCSEC, (len(asteroids.k), 2))[which] * (1.0, 0.5)
     east = wrong[:, 0] * track[:, 0] - wrong[:, 1] * track[:, 1]
     north = wrong[:, 0] * track[:, 1] + wrong[:, 1] * track[:, 0]
-    ra, dec = field.position_deg(k, exposure)
+    ra, dec = place
     cos_dec = np.cos(np.radians(dec))
     predicted_ra, predicted_dec = (ra + east / 3600.0 / cos_dec) % 360.0, dec + north / 3600.0
     off_ra = ((source["ra"] - predicted_ra + 180.0) % 360.0 - 180.0) * cos_dec * 3600.0

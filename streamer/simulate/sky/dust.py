@@ -27,14 +27,29 @@ def galactic_deg(ra_deg: FloatArray, dec_deg: FloatArray) -> tuple[FloatArray, F
     return np.degrees(np.arctan2(y, x)) % 360.0, np.degrees(np.arcsin(np.clip(z, -1.0, 1.0)))
 
 
-def reddening_mag(rng: np.random.Generator, ra_deg: FloatArray, dec_deg: FloatArray) -> FloatArray:
-    """E(B-V) through the whole Galaxy [mag], same shape.
+def reddening_mag(ra_deg: FloatArray, dec_deg: FloatArray) -> FloatArray:
+    """E(B-V) through the whole Galaxy [mag], same shape: a map, the same for all seeds.
 
     A plane-parallel layer of 0.025 mag to the pole (Schlegel, Finkbeiner & Davis 1998, ApJ 500, 525) with an excess
-    towards the plane, clumpy by a third of itself.
+    towards the plane, in clouds of 0.3 to 20 degrees that scatter by a third.
     """
-    _, latitude = galactic_deg(ra_deg, dec_deg)
-    height = np.abs(latitude)
+    longitude, latitude = (np.radians(angle) for angle in galactic_deg(ra_deg, dec_deg))
+    height = np.abs(np.degrees(latitude))
     layer = 0.02 / np.sin(np.radians(np.maximum(height, 4.0))) + 0.9 * np.exp(-height / 4.0)
-    reddening: FloatArray = layer * rng.lognormal(0.0, 0.33, np.shape(ra_deg))
+    towards = np.stack(
+        [np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude), np.sin(latitude)], axis=-1
+    )
+    waves = np.sin(towards @ _CLOUD_WAVES + _CLOUD_PHASES).sum(axis=-1) * np.sqrt(2.0 / len(_CLOUD_PHASES))
+    reddening: FloatArray = layer * np.exp(0.33 * waves)
     return reddening
+
+
+def _cloud_waves() -> tuple[FloatArray, FloatArray]:
+    """(3, 48) wave vectors [rad^-1] and (48,) phases of the clouds, of lengths from 0.6 to 40 degrees."""
+    rng = np.random.default_rng(20_260_101)
+    direction = rng.standard_normal((3, 48))
+    length = np.radians(0.6 * (40.0 / 0.6) ** rng.random(48))
+    return 2.0 * np.pi * direction / np.linalg.norm(direction, axis=0) / length, rng.uniform(0.0, 2.0 * np.pi, 48)
+
+
+_CLOUD_WAVES, _CLOUD_PHASES = _cloud_waves()

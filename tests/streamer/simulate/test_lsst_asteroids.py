@@ -71,8 +71,8 @@ def test_asteroids_have_an_ephemeris_and_an_orbit_and_no_object(lsst_night: Nigh
 def test_the_orbit_leads_to_where_the_ephemeris_is(asteroids: list[Record]) -> None:
     for record in asteroids:
         expected = _place_au(record["mpc_orbits"], record["diaSource"]["midpointMjdTai"])
-        # For the four days of a visit the sky path is straight, while Earth is off a straight line by 0.003 au.
-        assert np.abs(_vector(record, "helio_") - expected).max() < 4e-3
+        # What is seen now left the body a quarter of an hour ago.
+        assert np.abs(_vector(record, "helio_") - expected).max() < 3e-4
         assert 0.0 < record["mpc_orbits"]["e"] < 0.5
         assert record["mpc_orbits"]["q"] == pytest.approx(record["mpc_orbits"]["a"] * (1.0 - record["mpc_orbits"]["e"]))
         # Nothing stands further from the ecliptic, as the Sun sees it, than its orbit is inclined.
@@ -127,7 +127,8 @@ def test_two_visits_show_the_rate_that_each_of_them_tells(asteroids: list[Record
             continue
         days = record["diaSource"]["midpointMjdTai"] - former["diaSource"]["midpointMjdTai"]
         moved = record["ssSource"]["ephDec"] - former["ssSource"]["ephDec"]
-        assert moved / days == pytest.approx(record["ssSource"]["ephRateDec"], abs=2e-3)
+        told = (record["ssSource"]["ephRateDec"] + former["ssSource"]["ephRateDec"]) / 2.0
+        assert moved / days == pytest.approx(told, abs=2e-3)
         compared += 1
     assert compared > 3
 

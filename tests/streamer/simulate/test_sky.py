@@ -55,13 +55,22 @@ def test_galactic_coordinates_are_those_of_astropy() -> None:
     assert ours[1] == pytest.approx(there.b.deg, abs=1e-3)
 
 
-def test_dust_grows_towards_the_plane() -> None:
-    plane, pole = SkyCoord(30.0, 2.0, unit="deg", frame="galactic"), SkyCoord(30.0, 80.0, unit="deg", frame="galactic")
-    n = 2_000
-    of_plane = dust.reddening_mag(rng(), np.full(n, plane.icrs.ra.deg), np.full(n, plane.icrs.dec.deg))
-    of_pole = dust.reddening_mag(rng(), np.full(n, pole.icrs.ra.deg), np.full(n, pole.icrs.dec.deg))
+def at(longitude: float, latitude: float, n: int = 2_000, spread_deg: float = 8.0) -> tuple[np.ndarray, np.ndarray]:
+    """Places about a galactic one."""
+    scatter = rng().uniform(-spread_deg, spread_deg, (2, n))
+    place = SkyCoord(longitude + scatter[0], latitude + 0.2 * scatter[1], unit="deg", frame="galactic").icrs
+    return place.ra.deg, place.dec.deg
+
+
+def test_dust_is_a_map_that_grows_towards_the_plane() -> None:
+    of_plane, of_pole = dust.reddening_mag(*at(30.0, 2.0)), dust.reddening_mag(*at(30.0, 80.0))
     assert 0.01 < np.median(of_pole) < 0.04
     assert np.median(of_plane) > 10.0 * np.median(of_pole)
+    scattered = dust.reddening_mag(*at(120.0, 45.0, spread_deg=60.0)) / np.median(dust.reddening_mag(*at(120.0, 45.0)))
+    assert 0.2 < np.std(np.log(scattered)) < 0.6
+    ra, dec = at(120.0, 45.0)
+    nearby = dust.reddening_mag(ra, dec + 10.0 / 3_600.0) / dust.reddening_mag(ra, dec)
+    assert np.abs(nearby - 1.0).max() < 0.05
 
 
 def test_neighbours_lie_by_chance_at_the_density_of_their_latitude() -> None:
