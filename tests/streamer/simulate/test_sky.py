@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from astropy import units
@@ -121,6 +123,53 @@ def test_drawn_explosions_are_bright_enough_and_fainter_ones_are_nearer() -> Non
     assert apparent.max() < ZTF.peak_mag + 0.5
     assert magnitude.mean() < -18.3  # Malmquist 1922: what is limited by brightness is brighter than what is there.
     assert np.corrcoef(magnitude[:, 0], z[:, 0])[0, 1] < -0.5
+
+
+def test_a_sample_limited_by_brightness_is_mixed_as_the_bright_transient_surveys() -> None:
+    """Perley et al. 2020 (ApJ 904, 35), to 18.5 mag: 72 % Ia, 15 % II, 4 % IIn, 6 % stripped, 1.6 % SLSN, 0.6 % TDE."""
+    survey = replace(ZTF, peak_mag=18.0)
+    year = Window(61_000.0, 61_365.25)
+
+    def a_year(*kinds: Explosions) -> float:
+        return sum(replace(kind, visible_days=0.0).density_deg2(survey, Place(60.0, 30.0), year) for kind in kinds)
+
+    ia = a_year(explosions.SN_IA)
+    stripped = a_year(explosions.SN_IB, explosions.SN_IC, explosions.SN_IIB)
+    others = [a_year(kind) for kind in (explosions.SN_IIP, explosions.SN_IIN, explosions.SLSN, explosions.TDE)]
+    shares = np.array([ia, stripped, *others]) / (ia + stripped + sum(others))
+    assert 0.65 < shares[0] < 0.8
+    assert 0.04 < shares[1] < 0.12
+    assert 0.09 < shares[2] < 0.17
+    assert 0.02 < shares[3] < 0.07
+    assert 0.01 < shares[4] < 0.03
+    assert 0.004 < shares[5] < 0.012
+    # The survey found 1,000 to 1,500 Ia a year over a third to a half of the sky.
+    assert 2_000 < 41_253 * ia < 6_000
+
+
+def daily(band: int) -> Exposures:
+    """An exposure a day in one band, from long before the window to its end."""
+    mjd = np.arange(WINDOW.first_mjd - 200.0, WINDOW.end_mjd)
+    same = np.ones(len(mjd))
+    night = mjd.astype(np.int64)
+    bands = np.full(len(mjd), band, np.uint8)
+    return Exposures(mjd, bands, 24.0 * same, same, 21.0 * same, 0.0 * same, same, 0.0 * same, night, len(mjd) - 1)
+
+
+def test_type_ia_have_a_second_maximum_in_the_red_alone() -> None:
+    def late_over_early(band: int) -> float:
+        seen = daily(band)
+        curves = explosions.draw_sn_ia(rng(), 5_000, SURVEYS["lsst"], seen, WINDOW)
+        rest = (seen.mjd_tai[None, :] - curves.epoch_mjd[:, None]) / (1.0 + curves.redshift[:, None])
+        rest = rest / curves.parameters["stretch"][:, None]
+        near = np.flatnonzero((curves.redshift < 0.3) & (rest[:, -1] > 30.0) & (rest[:, 0] < 0.0))
+        assert len(near) > 20
+        level = [[np.interp(day, rest[k], curves.flux_njy[k]) for day in (15.0, 25.0)] for k in near]
+        early, late = np.median(np.array(level) / np.array(level)[:, :1], axis=0)
+        return float(late / early)
+
+    assert late_over_early(5) > 0.95
+    assert late_over_early(1) < 0.5
 
 
 def test_type_ia_that_decline_slower_are_brighter_and_redder_ones_fainter(exposures: Exposures) -> None:
