@@ -98,12 +98,14 @@ class Field:
     def moved(self, k: IntArray, exposure: IntArray) -> orbits.Motion:
         """Asteroids `k` in space at exposures, both (n,): as far as their orbits have carried them."""
         o = self.objects
+        # A field without asteroids has no such column: `k` is empty then.
+        receding_au_d = o.parameters.get("receding_au_d", np.empty(0))
         drawn = orbits.seen_motion(
             o.epoch_mjd[k],
             (o.ra_deg[k], o.dec_deg[k]),
             o.helio_au[k],
             o.motion_arcsec_per_day[k] / 3600.0,
-            o.parameters["receding_au_d"][k],
+            receding_au_d[k],
         )
         return orbits.carried(drawn, o.epoch_mjd[k], self.exposures.mjd_tai[exposure])
 

@@ -11,6 +11,7 @@ import pytest
 from astropy.coordinates import SkyCoord, get_body_barycentric_posvel
 from astropy.time import Time
 
+from streamer.simulate.night import NightPlan, simulate_night
 from streamer.simulate.sky import orbits
 from tests.streamer.simulate.conftest import Night, Record
 
@@ -196,3 +197,8 @@ def test_what_moves_fast_leaves_a_trail_along_its_way(asteroids: list[Record]) -
             assert source["trailLength"] >= 0.99 * path
             lengths.append(source["trailLength"])
     assert len(lengths) > 15
+
+
+def test_a_night_without_asteroids_has_its_packets() -> None:
+    packets = list(simulate_night(NightPlan("lsst", 8, 1, only=("SN Ia",))))
+    assert [packet.type for packet in packets] == ["SN Ia"] * 8
