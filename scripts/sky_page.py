@@ -6,6 +6,7 @@ import inspect
 
 from streamer.simulate.observing.cadence import _conditions, draw_place, weather
 from streamer.simulate.observing.surveys import SURVEYS
+from streamer.simulate.scene import _observe
 from streamer.simulate.sky.dust import reddening_mag
 from streamer.simulate.sky.galaxies import draw_hosts
 from streamer.simulate.sky.mixture import MIXTURES, POPULATIONS
@@ -30,6 +31,13 @@ detected depends on the night. *rich* is the share of the objects in the `rich` 
 """
 
 
+QUOTED = """\
+ZTF quotes larger errors for its detections than their noise is: `sigmapsf` of real packets grows with depth and flux, while
+their curves scatter less, and forced photometry quotes about half as much. The simulator does the same, so that measured
+less true flux over the quoted error scatters by about 0.6 in ZTF and by 1 in LSST, which quotes its noise.
+"""
+
+
 def simulated_sky() -> str:
     """The page's text."""
     lines = [TOP, "## Mixtures", "", "| `--mixture` | what it is |", "|---|---|"]
@@ -49,7 +57,8 @@ def simulated_sky() -> str:
     for title, of in (("Hosts", draw_hosts), ("Neighbours", draw_neighbours), ("Dust", reddening_mag)):
         lines += [f"**{title}.** {_text(of)}", ""]
     lines += ["## Observing", ""]
-    for title, of in (("Fields", draw_place), ("Weather", weather), ("Depth", _conditions)):
+    lines += [QUOTED, ""]
+    for title, of in (("Fields", draw_place), ("Weather", weather), ("Depth", _conditions), ("Noise", _observe)):
         lines += [f"**{title}.** {_text(of)}", ""]
     return "\n".join(lines)
 

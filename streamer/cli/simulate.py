@@ -140,14 +140,20 @@ def simulate(
 
     truth.parquet beside the packets says what each object is; `streamer score-truth` scores any broker against it.
     """
-    from streamer.commands.simulate import KAFKA, Wanted, check_options, plan_of, simulate_to_files
+    from streamer.commands.simulate import KAFKA, Wanted, check_alone, check_options, plan_of, simulate_to_files
 
     if compare is not None:
         from streamer.commands.compare import run_compare
 
+        of_a_night = {
+            "--rate": rate, "--duration": duration, "--schema": schema, "--pool": pool, "--nights": nights != 1,
+            "--mixture": mixture != "sky", "--only": only, "--spectra": spectra, "--report": report, "--topic": topic,
+            "--unpaced": unpaced, "--visits": visits, "--burst": burst, "--truth": truth, "--config": config,
+        }  # fmt: skip
+        check_alone("--compare", of_a_night)
         run_compare(compare, Path(to) if to else None, seed, survey.value if survey else None, as_json)
         return
-    if survey is None or rate is None or duration is None or to is None:
+    if survey is None or rate is None or duration is None or not to:
         raise UserError("streamer simulate needs --survey, --rate, --duration and --to, or --compare")
     for_kafka = {
         "--topic": topic,

@@ -81,6 +81,13 @@ def check_options(to: str, for_kafka: Mapping[str, object], for_files: Mapping[s
             raise UserError(f"{option} is for files: name a folder or an archive with --to")
 
 
+def check_alone(option: str, others: Mapping[str, object]) -> None:
+    """UserError where another option has been given beside one that draws nights of its own."""
+    for other, value in others.items():
+        if value:
+            raise UserError(f"{option} simulates nights of its own: leave {other} out")
+
+
 def simulate_to_files(wanted: Wanted, place: Path, draws_report: bool) -> None:
     """Writes the packets into an archive, by its name, or else into a folder, and says what they are.
 

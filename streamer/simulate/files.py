@@ -69,16 +69,20 @@ def write_packets(
 ) -> NightReport:
     """Writes packets into `folder`, `<candid>.avro` or `<diaSourceId>.bin`, and `truth.parquet` last.
 
-    A folder that holds a night already gets this one beside it, and the truth of both. UserError where the folder
-    cannot be written.
+    A folder that holds a night already gets this one beside it, and the truth of both. Interrupted, it still gets the
+    truth of what was written. UserError where the folder cannot be written.
     """
     report = NightReport()
     with writing_to(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        for packet in packets:
-            (folder / packet.file_name).write_bytes(packet.payload)
-            report.add(packet)
-            after_packet(packet)
+        try:
+            for packet in packets:
+                (folder / packet.file_name).write_bytes(packet.payload)
+                report.add(packet)
+                after_packet(packet)
+        except KeyboardInterrupt:
+            report.write_truth(folder / TRUTH_FILE)
+            raise
         report.write_truth(folder / TRUTH_FILE)
     return report
 

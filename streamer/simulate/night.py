@@ -72,6 +72,8 @@ def check_plan(plan: NightPlan) -> None:
     if plan.packets < 1 or plan.nights < 1:
         raise ValueError("a night has at least one packet and takes at least one night")
     groups_at_once = GROUPS_PER_NIGHT if plan.nights == 1 else 1
+    if plan.nights > MAX_DAYS:
+        raise ValueError(f"a simulation takes at most {MAX_DAYS:,} nights")
     most = MAX_DAYS // plan.nights * groups_at_once * PACKETS_PER_GROUP
     if plan.packets > most:
         raise ValueError(f"{plan.nights} nights hold at most {most:,} packets: simulate more seeds instead")

@@ -94,7 +94,7 @@ def read_scores(path: Path, fine_types: Mapping[str, int]) -> ScoreTable:
     if predicted is None:
         named = next(name for name in CLASS_NAMES if name in names)
         predicted, unknown = _classes(table, named, fine_types)
-        confidence = _numbers(table, "score") if "score" in names else None
+        confidence = _shares(table, "score") if "score" in names else None
         said.append(
             f"the predicted class from {named}, its confidence from {'score' if 'score' in names else 'nothing'}"
         )
@@ -133,7 +133,7 @@ def _check(path: Path, names: set[str]) -> None:
 
 def _class_scores(table: pa.Table) -> tuple[FloatArray, IntArray, FloatArray]:
     """Class scores (n, 7), the class of the highest, and that score."""
-    scores = np.stack([_numbers(table, name) for name in CLASS_COLUMNS], axis=1)
+    scores = np.stack([_shares(table, name) for name in CLASS_COLUMNS], axis=1)
     known = np.isfinite(scores).all(1)
     scores[~known] = np.nan
     numbers = np.nan_to_num(scores)
@@ -194,6 +194,13 @@ def _numbers(table: pa.Table, name: str) -> FloatArray:
     except pa.ArrowException:
         raise UserError(f"the column {name} must hold numbers") from None
     return np.array(values)
+
+
+def _shares(table: pa.Table, name: str) -> FloatArray:
+    values = _numbers(table, name)
+    if np.any((values < 0.0) | (values > 1.0)):
+        raise UserError(f"the column {name} must hold probabilities, 0 to 1")
+    return values
 
 
 def _counts(table: pa.Table, name: str) -> IntArray:

@@ -59,15 +59,15 @@ def ephemeris_columns(field: Field, asteroids: Asteroids, detections: Detections
     motion = field.moved(k, exposure)
     helio, topo, phase, elongation = orbits.geometry(motion)
     source = {name: detections.columns[name][rows] for name in ("diaSourceId", "ssObjectId", "ra", "dec")}
-    place = field.position_deg(k, exposure)
-    rate, _ = orbits.rates(motion, place)
+    seen_deg = field.position_deg(k, exposure)
+    rate, _ = orbits.rates(motion, seen_deg)
     speed = np.hypot(rate[:, 0], rate[:, 1])
     track = rate / speed[:, None]
     # The orbit is wrong by the same bit on every visit.
     wrong = field.generator(6).normal(0.0, _EPHEMERIS_ERROR_ARCSEC, (len(asteroids.k), 2))[which] * (1.0, 0.5)
     east = wrong[:, 0] * track[:, 0] - wrong[:, 1] * track[:, 1]
     north = wrong[:, 0] * track[:, 1] + wrong[:, 1] * track[:, 0]
-    ra, dec = place
+    ra, dec = seen_deg
     cos_dec = np.cos(np.radians(dec))
     predicted_ra, predicted_dec = (ra + east / 3600.0 / cos_dec) % 360.0, dec + north / 3600.0
     off_ra = ((source["ra"] - predicted_ra + 180.0) % 360.0 - 180.0) * cos_dec * 3600.0

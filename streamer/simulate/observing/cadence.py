@@ -50,7 +50,7 @@ _MOON_AVOIDANCE_DEG = 30.0
 _LSST_PAIRS = ((0, 1), (1, 2), (2, 3), (1, 3), (3, 4), (4, 5))
 """Bands of a night's two visits (Bianco et al. 2022, ApJS 258, 1: pairs in neighbouring bands)."""
 
-_TAI_MINUS_UTC_D = 37.0 / 86_400.0
+_TAI_MINUS_UTC_S = 37.0
 """Good enough for when a night begins; the packets' own times are converted by `schemas.times`."""
 
 _SPELLS_PER_NIGHT, _SPELL_NIGHTS = 0.12, 2.3
@@ -158,7 +158,8 @@ def draw_exposures(
     slots[earlier, 0] += rng.uniform(-0.25, 0.25, past) * NIGHT_SLOTS
     slots[earlier, 1] = slots[earlier, 0] + pair_gap_slots(rng, survey, past)
     kept = (~earlier[:, None] | (rng.random(slots.shape) < _VISIT_KEPT)).ravel()
-    midnight = survey.midnight_utc_d + _TAI_MINUS_UTC_D
+    # Seeds whose nights meet see them at other seconds: ids are made of times.
+    midnight = survey.midnight_utc_d + (_TAI_MINUS_UTC_S + 11 * seed % 37) / 86_400.0
     mjd = (evening[:, None] + midnight + (slots - NIGHT_SLOTS / 2) * survey.slot_s / 86_400.0).ravel()[kept]
     band = _bands(rng, survey, evening, earlier).ravel()[kept]
     night = np.repeat(evening, 2)[kept]

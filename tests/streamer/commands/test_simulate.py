@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from streamer.commands.simulate import KAFKA, check_options, plan_of
+from streamer.commands.simulate import KAFKA, check_alone, check_options, plan_of
 from streamer.commands.simulate_kafka import schedule_of, topic_of
 from streamer.errors import UserError
 from streamer.simulate.night import NightPlan
@@ -74,3 +74,9 @@ def test_schedules_that_contradict_themselves_are_one_line(
 ) -> None:
     with pytest.raises(UserError, match=says):
         schedule_of(PLAN, 4.0, unpaced, visits, burst)
+
+
+def test_a_comparison_takes_no_option_of_a_night() -> None:
+    check_alone("--compare", {"--pool": None, "--report": False, "--nights": False})
+    with pytest.raises(UserError, match="--compare simulates nights of its own: leave --pool out"):
+        check_alone("--compare", {"--report": False, "--pool": 4})

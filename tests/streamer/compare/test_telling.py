@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from streamer.compare.tables import Table
-from streamer.compare.telling import LEAST, Side, halves_apart, tell_apart, weighted_auc
+from streamer.compare.telling import FOLDS, LEAST, Side, auc_within, halves_apart, tell_apart, weighted_auc
 
 COLUMNS = 12
 
@@ -91,3 +91,13 @@ def test_the_auc_is_the_chance_of_a_higher_score() -> None:
     score, target = np.array([0.1, 0.4, 0.4, 0.9]), np.array([0, 0, 1, 1])
     assert weighted_auc(score, target, np.ones(4)) == pytest.approx(3.5 / 4.0)
     assert weighted_auc(score, target, np.array([3.0, 1.0, 1.0, 1.0])) == pytest.approx(7.5 / 8.0)
+
+
+def test_folds_are_ranked_each_by_itself() -> None:
+    """Trees that lean the other way in each fold order its rows, and not those of different folds."""
+    fold = np.repeat(np.arange(FOLDS), 4)
+    target = np.tile([0, 0, 1, 1], FOLDS)
+    score = np.tile([0.0, 1.0, 2.0, 3.0], FOLDS) - 10.0 * fold
+    weight = np.ones(len(fold))
+    assert auc_within(fold, score, target, weight) == 1.0
+    assert weighted_auc(score, target, weight) < 0.8

@@ -11,6 +11,7 @@ from schemas.spectrum_files import read_spectra
 from streamer.errors import UserError
 from streamer.simulate.files import SPECTRA_FILE, write_follow_up, write_night
 from streamer.simulate.night import NightPlan, simulate_night
+from streamer.simulate.packet import SimulatedPacket
 from streamer.simulate.spectra.follow_up import draw_spectra
 
 
@@ -77,3 +78,25 @@ def test_a_file_of_other_spectra_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no spectra of this version"):
         write_follow_up([], tmp_path / SPECTRA_FILE)
     assert pq.read_table(tmp_path / SPECTRA_FILE).num_rows == 1
+
+
+def test_a_night_that_is_interrupted_leaves_the_truth_of_what_was_written(tmp_path: Path) -> None:
+    seen: list[int] = []
+
+    def stop(packet: SimulatedPacket) -> None:
+        seen.append(packet.alert_id)
+        if len(seen) == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_night(NightPlan("lsst", 20, 3), tmp_path, stop)
+    told = [alert_id for row in pq.read_table(tmp_path / TRUTH_FILE).to_pylist() for alert_id in row["alert_ids"]]
+    assert sorted(told) == sorted(seen)
+    assert {int(file.stem) for file in tmp_path.glob("*.bin")} == set(seen)
+
+
+def test_seeds_whose_nights_meet_share_no_alert_id() -> None:
+    of_seeds = [
+        {packet.alert_id for packet in simulate_night(NightPlan("ztf", 150, seed, 6))} for seed in (0, 1, 2, 900)
+    ]
+    assert len(set.union(*of_seeds)) == sum(map(len, of_seeds)) == 600

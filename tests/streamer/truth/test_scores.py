@@ -88,6 +88,11 @@ def test_a_folder_of_parquet_files_is_one_table(tmp_path: Path) -> None:
         ({"alert_id": [float(ID)], "class": ["AGN"]}, "alert_id is floating point, .*write integers or text"),
         ({"alert_id": ["one"], "class": ["AGN"]}, "alert_id must be whole numbers"),
         ({"alert_id": [ID], "class": ["AGN"], "score": ["high"]}, "the column score must hold numbers"),
+        ({"alert_id": [ID], "class": ["AGN"], "score": [1.5]}, "the column score must hold probabilities"),
+        (
+            {"alert_id": [ID]} | {name: [-0.5] for name in CLASS_COLUMNS},
+            "the column p_sn_i must hold probabilities",
+        ),
     ],
 )
 def test_a_table_that_says_too_little_is_one_line_with_what_to_rename(
