@@ -32,9 +32,9 @@ detected depends on the night. *rich* is the share of the objects in the `rich` 
 
 
 QUOTED = """\
-ZTF quotes larger errors for its detections than their noise is: `sigmapsf` of real packets grows with depth and flux, while
-their curves scatter less, and forced photometry quotes about half as much. The simulator does the same, so that measured
-less true flux over the quoted error scatters by about 0.6 in ZTF and by 1 in LSST, which quotes its noise.
+ZTF quotes larger errors for its detections than their noise is: `sigmapsf` of real packets grows with depth and flux,
+while their curves scatter less, and forced photometry quotes about half as much. The simulator does the same, so that
+measured less true flux over the quoted error scatters by about 0.6 in ZTF and by 1 in LSST, which quotes its noise.
 """
 
 

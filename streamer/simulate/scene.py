@@ -293,8 +293,8 @@ def psf_share(radius_arcsec: FloatArray | float, seeing_arcsec: FloatArray | flo
 def _observe(rng: np.random.Generator, field: Field) -> Field:
     """Adds noise to the true fluxes and finds what is detected.
 
-    Noise is that of the sky's depth, of the photons of source, host and star, and of what no depth beats: a share of the
-    flux and of the starlight that is subtracted. What stands out by 5 times its quoted error is a detection.
+    Noise is that of the sky's depth, of the photons of source, host and star, and of what no depth beats: a share of
+    the flux and of the starlight that is subtracted. What stands out by 5 times its quoted error is a detection.
     """
     o, survey, exposures = field.objects, field.survey, field.exposures
     field.covered = field.covered & (rng.random(field.covered.shape) < COVERAGE)
