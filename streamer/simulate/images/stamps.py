@@ -27,7 +27,7 @@ from streamer.simulate.scene import Field
 STAMP_PIXELS = {"ztf": 63, "lsst": 30}
 """Side of the stamps: 1.01 and 0.2 arcsec a pixel."""
 
-TEMPLATE_SKY_RATIO = 0.35
+TEMPLATE_SKY_RATIO = {"ztf": 0.26, "lsst": 0.35}
 """Noise of the reference image over that of one good exposure: it is a stack of 15 or more."""
 
 _TEMPLATE_FRAMES = 15.0
@@ -142,7 +142,7 @@ class _Drawing:
         field, ztf = self._field, self._field.survey.name == "ztf"
         depth = _ZTF_CLEAR_MAG if ztf else np.array(LSST_DEPTH_MAG)
         clear = flux_from_magnitude(depth) / 5.0 * field.survey.stamp_noise / np.sqrt(_CLEAR_AREA_PX[field.survey.name])
-        stacked = clear * TEMPLATE_SKY_RATIO * field.generator(_TEMPLATE_KEY).lognormal(0.0, 0.25, len(clear))
+        stacked = clear * TEMPLATE_SKY_RATIO[field.survey.name] * field.generator(_TEMPLATE_KEY).lognormal(0.0, 0.25, len(clear))
         noise_njy: FloatArray = stacked[self._band]
         return noise_njy / self._unit
 
