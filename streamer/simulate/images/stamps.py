@@ -142,7 +142,8 @@ class _Drawing:
         field, ztf = self._field, self._field.survey.name == "ztf"
         depth = _ZTF_CLEAR_MAG if ztf else np.array(LSST_DEPTH_MAG)
         clear = flux_from_magnitude(depth) / 5.0 * field.survey.stamp_noise / np.sqrt(_CLEAR_AREA_PX[field.survey.name])
-        stacked = clear * TEMPLATE_SKY_RATIO[field.survey.name] * field.generator(_TEMPLATE_KEY).lognormal(0.0, 0.25, len(clear))
+        depths = field.generator(_TEMPLATE_KEY).lognormal(0.0, 0.25, len(clear))
+        stacked = clear * TEMPLATE_SKY_RATIO[field.survey.name] * depths
         noise_njy: FloatArray = stacked[self._band]
         return noise_njy / self._unit
 
