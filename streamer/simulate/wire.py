@@ -1,53 +1,19 @@
-"""Avro by pieces: a history row is encoded once and its bytes go into every later packet of its object."""
+"""Avro by pieces: single values, many integers at once, arrays of encoded items, containers."""
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections.abc import Sequence
-from typing import Any
 
-import fastavro
+import numpy as np
+import numpy.typing as npt
 
-from schemas.surveys.tables import Schema, survey_schema
-
-Record = dict[str, Any]
+from schemas.light_curve import ByteArray, IntArray
+from schemas.surveys.tables import survey_schema
 
 ABSENT, PRESENT = b"\x00", b"\x02"
 """Branch of a union written `null|something`."""
-
-
-class RecordWriter:
-    """Encodes one of a survey schema's nested records, found by its name."""
-
-    def __init__(self, survey: str, version: str, name: str) -> None:
-        found = _find(survey_schema(survey, version), name)
-        if found is None:
-            raise KeyError(f"no record {name} in {survey} {version}")
-        self._schema = fastavro.parse_schema(found)
-        self.field_names: tuple[str, ...] = tuple(field["name"] for field in found["fields"])
-
-    def encode(self, record: Record) -> bytes:
-        """The record's body; ValueError or TypeError where it does not fit the schema."""
-        out = io.BytesIO()
-        fastavro.schemaless_writer(out, self._schema, record)
-        return out.getvalue()
-
-
-def _find(schema: Any, name: str) -> Schema | None:
-    if isinstance(schema, list):
-        for part in schema:
-            if (found := _find(part, name)) is not None:
-                return found
-    elif isinstance(schema, dict):
-        if schema.get("type") == "record":
-            if schema["name"] == name:
-                return schema
-            return _find([field["type"] for field in schema["fields"]], name)
-        if "items" in schema:
-            return _find(schema["items"], name)
-    return None
 
 
 def encode_long(value: int) -> bytes:
@@ -59,6 +25,18 @@ def encode_long(value: int) -> bytes:
         rest >>= 7
     out.append(rest)
     return bytes(out)
+
+
+def varints(values: npt.NDArray[np.integer]) -> tuple[ByteArray, IntArray]:
+    """Many Avro ints or longs: (n, width) bytes, of which the first so many count, and how many, (n,)."""
+    signed = values.astype(np.int64)
+    zigzag = ((signed << 1) ^ (signed >> 63)).view(np.uint64)
+    width = max((int(zigzag.max(initial=0)).bit_length() + 6) // 7, 1)
+    groups = zigzag[:, None] >> (7 * np.arange(width, dtype=np.uint64))
+    lengths = np.maximum((groups > 0).sum(axis=1), 1)
+    digits = (groups & np.uint64(0x7F)).astype(np.uint8)
+    digits[np.arange(width) < lengths[:, None] - 1] |= 0x80
+    return digits, lengths
 
 
 def encode_bytes(value: bytes) -> bytes:

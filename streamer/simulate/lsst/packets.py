@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from schemas.light_curve import BANDS, FloatArray, IntArray
-from streamer.simulate.images.psf import Psf, Sources, draw, science_psf, template_psf
+from schemas.light_curve import BANDS, IntArray
+from streamer.simulate.images.psf import psf_images, science_psf, template_psf
 from streamer.simulate.images.stamps import Stamps, draw_stamps
 from streamer.simulate.lsst.asteroid import asteroids_of, ephemeris_columns, orbit_columns
 from streamer.simulate.lsst.cutouts import Placement, cutout, header, psf_hdu
@@ -198,15 +198,8 @@ class LsstPackets:
                 psf, side = science_psf(self._field, one), PSF_PIXELS
             else:
                 psf, side = template_psf(self._field, one.astype(np.uint8)), _TEMPLATE_PSF_PIXELS
-            known = self._psfs[image, which] = psf_hdu(_picture(psf, side))
+            known = self._psfs[image, which] = psf_hdu(psf_images(psf, side)[0])
         return known
-
-
-def _picture(psf: Psf, side: int) -> FloatArray:
-    """(side, side) the point-spread function about the central pixel, of unit sum."""
-    zero = np.zeros(1)
-    image = draw(psf, Sources(np.zeros(1, dtype=np.int64), zero, zero, np.ones(1), zero), side)[0].astype(np.float64)
-    return np.asarray(image / image.sum())
 
 
 def _array(count: int, items: bytes) -> bytes:

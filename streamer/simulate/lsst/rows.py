@@ -12,12 +12,10 @@ import numpy.typing as npt
 from schemas.light_curve import ByteArray, IntArray
 from schemas.surveys.tables import Schema
 from streamer.simulate.scene import BoolArray
+from streamer.simulate.wire import varints
 
 Columns = Mapping[str, npt.NDArray[Any]]
 """Values of n records by field name: NaN in a nullable floating-point field stands for null, so does no column."""
-
-_GROUPS = 10
-"""Most bytes of an Avro long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +103,8 @@ def _boolean(column: npt.NDArray[Any]) -> tuple[ByteArray, BoolArray]:
 
 
 def _long(column: npt.NDArray[Any]) -> tuple[ByteArray, BoolArray]:
-    """Zigzag, seven bits a byte, the lowest first."""
-    signed = column.astype(np.int64)
-    zigzag = ((signed << 1) ^ (signed >> 63)).view(np.uint64)
-    groups = 1
-    while groups < _GROUPS and len(zigzag) and int(zigzag.max()) >> (7 * groups):
-        groups += 1
-    rest = zigzag[:, None] >> (7 * np.arange(groups, dtype=np.uint64))
-    kept = rest > 0
-    kept[:, 0] = True
-    more = np.hstack([kept[:, 1:], np.zeros((len(column), 1), dtype=bool)])
-    return ((rest & np.uint64(0x7F)).astype(np.uint8) | np.where(more, 0x80, 0).astype(np.uint8)), kept
+    digits, lengths = varints(column)
+    return digits, np.arange(digits.shape[1]) < lengths[:, None]
 
 
 def _string(column: npt.NDArray[Any]) -> tuple[ByteArray, BoolArray]:

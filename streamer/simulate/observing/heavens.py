@@ -6,15 +6,17 @@ import numpy as np
 
 from schemas.light_curve import FloatArray
 
-_OBLIQUITY = np.radians(23.4393)
+OBLIQUITY_RAD = np.radians(23.4393)
+"""Of the ecliptic to the equator, J2000."""
+
 _J2000_MJD = 51_544.5
 
 
 def equatorial(longitude_deg: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Right ascension and declination of points on the ecliptic [deg], same shape."""
     longitude = np.radians(longitude_deg)
-    ra = np.degrees(np.arctan2(np.cos(_OBLIQUITY) * np.sin(longitude), np.cos(longitude))) % 360.0
-    dec = np.degrees(np.arcsin(np.sin(_OBLIQUITY) * np.sin(longitude)))
+    ra = np.degrees(np.arctan2(np.cos(OBLIQUITY_RAD) * np.sin(longitude), np.cos(longitude))) % 360.0
+    dec = np.degrees(np.arcsin(np.sin(OBLIQUITY_RAD) * np.sin(longitude)))
     return ra, dec
 
 

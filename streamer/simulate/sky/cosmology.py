@@ -37,11 +37,6 @@ def kpc_per_arcsec(redshift: FloatArray) -> FloatArray:
     return np.asarray(comoving_mpc(redshift) / (1.0 + redshift) * 1e3 * np.pi / 648_000.0)
 
 
-def redshift_at(modulus: FloatArray) -> FloatArray:
-    """The redshift of a distance modulus, same shape."""
-    return np.asarray(np.interp(modulus, distance_modulus(_REDSHIFT[1:]), _REDSHIFT[1:]))
-
-
 def volume_mpc3_per_deg2(redshift: FloatArray) -> FloatArray:
     """Comoving volume of a square degree out to a redshift [Mpc^3], same shape."""
     return np.asarray(comoving_mpc(redshift) ** 3 / 3.0 * (np.pi / 180.0) ** 2)

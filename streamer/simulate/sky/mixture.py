@@ -6,7 +6,7 @@ import numpy as np
 
 from schemas.light_curve import FloatArray, IntArray
 from streamer.simulate.observing.surveys import Survey
-from streamer.simulate.sky import dust
+from streamer.simulate.sky import dust, orbits
 from streamer.simulate.sky.artefacts import ARTEFACTS
 from streamer.simulate.sky.asteroids import ASTEROIDS
 from streamer.simulate.sky.explosions import EXPLOSIONS
@@ -81,7 +81,7 @@ class Dealer:
 
 
 def _place(ra_deg: float, dec_deg: float) -> Place:
-    _, latitude = dust.galactic_deg(np.array(ra_deg), np.array(dec_deg))
-    ra, dec, obliquity = np.radians(ra_deg), np.radians(dec_deg), np.radians(23.4393)
-    north = np.cos(obliquity) * np.sin(dec) - np.sin(obliquity) * np.cos(dec) * np.sin(ra)
-    return Place(float(latitude), float(np.degrees(np.arcsin(north))))
+    ra, dec = np.array([ra_deg]), np.array([dec_deg])
+    _, galactic = dust.galactic_deg(ra, dec)
+    _, ecliptic = orbits.ecliptic_deg(orbits.directions(ra, dec)[0])
+    return Place(float(galactic[0]), float(ecliptic[0]))

@@ -15,9 +15,12 @@ SUN_AU3_D2 = 2.9591220828559e-4
 LIGHT_DAYS_PER_AU = 499.004784 / 86_400.0
 """Time that light takes for an astronomical unit [d]."""
 
-_OBLIQUITY = np.radians(23.4393)
 _TO_ECLIPTIC = np.array(
-    [[1, 0, 0], [0, np.cos(_OBLIQUITY), np.sin(_OBLIQUITY)], [0, -np.sin(_OBLIQUITY), np.cos(_OBLIQUITY)]]
+    [
+        [1, 0, 0],
+        [0, np.cos(heavens.OBLIQUITY_RAD), np.sin(heavens.OBLIQUITY_RAD)],
+        [0, -np.sin(heavens.OBLIQUITY_RAD), np.cos(heavens.OBLIQUITY_RAD)],
+    ]
 )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.surveys.tables import Schema, survey_schema
-from streamer.simulate.wire import encode_bytes, encode_long
+from streamer.simulate.wire import encode_bytes, encode_long, varints
 
 Column = float | int | str | None | npt.NDArray[Any]
 """One value for all rows, None for null in all rows, or (n,) values."""
@@ -94,8 +94,8 @@ def _encoded(column: Column, kind: str, prefix: bytes, n: int) -> _Bytes | list[
     digits, lengths = varints(column)
     if n and lengths.min() == lengths.max():
         return np.concatenate([_constant(prefix, n), digits[:, : lengths[0]]], axis=1)
-    flat = digits.tobytes()
-    return [prefix + flat[10 * i : 10 * i + length] for i, length in enumerate(lengths.tolist())]
+    flat, width = digits.tobytes(), digits.shape[1]
+    return [prefix + flat[width * i : width * i + length] for i, length in enumerate(lengths.tolist())]
 
 
 def _value(value: object, kind: str) -> bytes:
@@ -104,17 +104,6 @@ def _value(value: object, kind: str) -> bytes:
     if kind == "string":
         return encode_bytes(str(value).encode())
     return encode_long(int(str(value)))
-
-
-def varints(values: npt.NDArray[np.integer]) -> tuple[_Bytes, npt.NDArray[np.int64]]:
-    """Avro ints or longs: (n, 10) bytes, of which the first so many count, and how many, (n,)."""
-    signed = values.astype(np.int64)
-    zigzag = ((signed << 1) ^ (signed >> 63)).view(np.uint64)
-    groups = zigzag[:, None] >> (np.arange(10, dtype=np.uint64) * np.uint64(7))[None, :]
-    lengths = np.maximum((groups > 0).sum(axis=1), 1)
-    digits = (groups & np.uint64(0x7F)).astype(np.uint8)
-    digits[np.arange(10)[None, :] < lengths[:, None] - 1] |= 0x80
-    return digits, lengths
 
 
 def _rows(fixed: list[_Bytes]) -> list[list[bytes]]:

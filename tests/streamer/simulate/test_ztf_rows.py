@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.surveys.tables import survey_schema
-from streamer.simulate.wire import encode_long
-from streamer.simulate.ztf.rows import Columns, RowEncoder, six_digits, varints
+from streamer.simulate.wire import encode_long, varints
+from streamer.simulate.ztf.rows import Columns, RowEncoder, six_digits
 
 
 @given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=30))
