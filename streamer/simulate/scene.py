@@ -95,19 +95,16 @@ class Field:
             ra[moving], dec[moving] = orbits.seen_at_deg(self.moved(k[moving], exposure[moving]))
         return ra, dec
 
+    def drawn_motion(self, k: IntArray) -> orbits.Motion:
+        """Asteroids `k` (n,) in space, when they are at their drawn places."""
+        o = self.objects
+        place = (o.ra_deg[k], o.dec_deg[k])
+        rate_deg_d = o.motion_arcsec_per_day[k] / 3600.0
+        return orbits.seen_motion(o.epoch_mjd[k], place, o.helio_au[k], rate_deg_d, o.receding_au_d[k])
+
     def moved(self, k: IntArray, exposure: IntArray) -> orbits.Motion:
         """Asteroids `k` in space at exposures, both (n,): as far as their orbits have carried them."""
-        o = self.objects
-        # A field without asteroids has no such column: `k` is empty then.
-        receding_au_d = o.parameters.get("receding_au_d", np.empty(0))
-        drawn = orbits.seen_motion(
-            o.epoch_mjd[k],
-            (o.ra_deg[k], o.dec_deg[k]),
-            o.helio_au[k],
-            o.motion_arcsec_per_day[k] / 3600.0,
-            receding_au_d[k],
-        )
-        return orbits.carried(drawn, o.epoch_mjd[k], self.exposures.mjd_tai[exposure])
+        return orbits.carried(self.drawn_motion(k), self.objects.epoch_mjd[k], self.exposures.mjd_tai[exposure])
 
     def packet(self, k: int, exposure: int, alert_id: int, object_id: str, payload: bytes) -> SimulatedPacket:
         """What object k sends at an exposure, with the truth behind it."""

@@ -38,18 +38,9 @@ class Asteroids:
 
 def asteroids_of(field: Field) -> Asteroids:
     """The orbits of a field's moving objects."""
-    o = field.objects
-    k = np.flatnonzero(o.moving)
-    receding = o.parameters["receding_au_d"][k] if len(k) else np.empty(0)
-    motion = orbits.seen_motion(
-        o.epoch_mjd[k],
-        (o.ra_deg[k], o.dec_deg[k]),
-        o.helio_au[k],
-        o.motion_arcsec_per_day[k] / 3600.0,
-        receding,
-    )
+    k = np.flatnonzero(field.objects.moving)
     names = [designation(field.index, number) for number in range(len(k))]
-    return Asteroids(k, motion, o.h_mag[k], names)
+    return Asteroids(k, field.drawn_motion(k), field.objects.h_mag[k], names)
 
 
 def ephemeris_columns(field: Field, asteroids: Asteroids, detections: Detections, rows: IntArray) -> Columns:

@@ -43,7 +43,7 @@ def put_in_orbit(rng: np.random.Generator, o: Objects) -> None:
     """
     place = (o.ra_deg, o.dec_deg)
     motion = orbits.draw_motion(rng, o.epoch_mjd, place, o.helio_au)
-    rate, receding = orbits.rates(motion, place)
+    rate, o.receding_au_d = orbits.rates(motion, place)
     _, o.topo_au, o.phase_deg, _ = orbits.geometry(motion)
     o.motion_arcsec_per_day = rate * 3600.0
     o.h_mag = o.parameters["mean_mag"] - lc.asteroid_magnitude(np.zeros(len(o)), o.helio_au, o.topo_au, o.phase_deg)
@@ -51,7 +51,7 @@ def put_in_orbit(rng: np.random.Generator, o: Objects) -> None:
         "h_mag": o.h_mag,
         "rate_arcsec_per_day": np.hypot(*o.motion_arcsec_per_day.T),
         "phase_deg": o.phase_deg,
-        "receding_au_d": receding,
+        "receding_au_d": o.receding_au_d,
     }
 
 

@@ -66,6 +66,8 @@ class Objects:
     """Catalogued sources an arcmin^2 around it."""
     motion_arcsec_per_day: FloatArray
     """(K, 2) towards east and north; 0 for what stays."""
+    receding_au_d: FloatArray
+    """Speed away from Earth at that place; 0 for what stays."""
     epoch_mjd: FloatArray
     """When a moving object is at its drawn position; peak or start of the others [d]."""
     artefact: IntArray
