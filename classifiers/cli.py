@@ -29,7 +29,7 @@ def train(
     if importlib.util.find_spec("torch") is None:
         _stop("training needs torch: install the `train` extra, or use .venv-train (make venv-train)")
     _check_data(data)
-    from classifiers.train import train as train_bundle
+    from classifiers.training.train import train as train_bundle
 
     typer.echo(card_text(train_bundle(data, out, typer.echo)))
 
@@ -70,7 +70,7 @@ def refresh_card(
     _check_data(data)
     if not (simulated / "truth.parquet").is_file():
         _stop(f"{simulated} holds no truth.parquet: make a night with `streamer simulate --survey lsst`")
-    from classifiers.refresh import refresh_card as refreshed
+    from classifiers.training.refresh import refresh_card as refreshed
 
     try:
         typer.echo(card_text(refreshed(bundle, data, simulated, made_by)))

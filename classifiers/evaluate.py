@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from classifiers.alerts import LabelledAlerts, read_ztf_alerts
-from classifiers.augment import first_detections
 from classifiers.data import SPLITS, LabelledCurves, LabelledSpectra, read_light_curves, read_spectra, split_of
+from classifiers.data.alerts import LabelledAlerts, read_ztf_alerts
+from classifiers.data.augment import first_detections
 from classifiers.features import cutout_images, metadata_features, pool_nights
 from classifiers.metrics import figures, paired_gain, rounded
 from classifiers.opinion import log_probabilities

@@ -7,8 +7,8 @@ from typing import Any
 import lightgbm
 import numpy as np
 
-from classifiers.augment import augmented
 from classifiers.data import LabelledCurves
+from classifiers.data.augment import augmented
 from classifiers.features import light_curve_statistics, pool_nights
 from schemas.light_curve import Float32Array, FloatArray, IntArray, LightCurves
 from schemas.taxonomy import CLASSES

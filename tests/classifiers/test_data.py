@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from classifiers.alerts import read_simulated_lsst_alerts, read_ztf_alerts
-from classifiers.augment import augmented, cut_short, first_detections
 from classifiers.data import SPLITS, read_light_curves, read_spectra, split_of
+from classifiers.data.alerts import read_simulated_lsst_alerts, read_ztf_alerts
+from classifiers.data.augment import augmented, cut_short, first_detections
 from schemas.taxonomy import CLASSES
 from tests.classifiers import made_up
 

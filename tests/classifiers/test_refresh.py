@@ -13,7 +13,7 @@ from classifiers import BundleError, load_bundle
 from classifiers.bundle import bundle_folder
 from classifiers.card import VERSION
 from classifiers.cli import app
-from classifiers.refresh import refresh_card
+from classifiers.training.refresh import refresh_card
 
 MADE_BY = "streamer simulate --survey lsst --rate 120 --duration 1 --seed 3"
 

@@ -66,12 +66,12 @@ def test_a_short_training_run_writes_a_bundle_that_serves(
     shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from classifiers import load_bundle
-    from classifiers.train import train
+    from classifiers.training.train import train
 
-    monkeypatch.setattr("classifiers.fitting.LIGHT_CURVE_STEPS", 20)
-    monkeypatch.setattr("classifiers.fitting.FUSION_STEPS", 20)
-    monkeypatch.setattr("classifiers.networks.SMALL_STEPS", 20)
-    monkeypatch.setattr("classifiers.networks.SPECTRUM_STEPS", 20)
+    monkeypatch.setattr("classifiers.training.fitting.LIGHT_CURVE_STEPS", 20)
+    monkeypatch.setattr("classifiers.training.fitting.FUSION_STEPS", 20)
+    monkeypatch.setattr("classifiers.training.networks.SMALL_STEPS", 20)
+    monkeypatch.setattr("classifiers.training.networks.SPECTRUM_STEPS", 20)
     monkeypatch.setattr("classifiers.trees.ROUNDS", 10)
     card = train(shared_data, tmp_path / "bundle", lambda _: None)
     assert max(card["worst_difference_torch_to_onnx"].values()) < 2e-4

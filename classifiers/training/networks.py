@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from classifiers.alerts import LabelledAlerts, read_ztf_alerts
-from classifiers.augment import augmented, cut_short
 from classifiers.calibration import fit_temperature, softmax
-from classifiers.changes import changed_cutouts, changed_metadata, changed_spectra
 from classifiers.data import SPLITS, LabelledCurves, LabelledSpectra, read_light_curves, read_spectra, split_of
+from classifiers.data.alerts import LabelledAlerts, read_ztf_alerts
+from classifiers.data.augment import augmented, cut_short
+from classifiers.data.changes import changed_cutouts, changed_metadata, changed_spectra
 from classifiers.features import (
     LENGTH_BUCKETS,
     bucket_lengths,
@@ -25,12 +25,12 @@ from classifiers.features import (
     pool_nights,
     spectrum_channels,
 )
-from classifiers.fitting import Progress, fit_arrays, fit_fusion, fit_light_curve
 from classifiers.models.encoders import CutoutEncoder, LightCurveEncoder, MetadataEncoder, SpectrumEncoder
 from classifiers.models.fusion import Fusion
 from classifiers.models.layers import CLASS_COUNT, TOKEN_WIDTH
 from classifiers.opinion import log_probabilities
 from classifiers.serving import CUTOUTS, LIGHT_CURVE, METADATA, SPECTRUM
+from classifiers.training.fitting import Progress, fit_arrays, fit_fusion, fit_light_curve
 from classifiers.trees import class_weights, train_trees
 from schemas.light_curve import Float32Array, IntArray, LightCurves
 from schemas.taxonomy import MODALITIES

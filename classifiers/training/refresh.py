@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from classifiers import load_bundle
-from classifiers.alerts import read_simulated_lsst_alerts
 from classifiers.bundle import CARD, BundleError, bundle_folder, check_files, write_card
 from classifiers.card import LIMITS, VERSION, simulated_limit
+from classifiers.data.alerts import read_simulated_lsst_alerts
 from classifiers.evaluate import evaluate, simulated_figures
 from classifiers.features import feature_spec, spec_hash
 

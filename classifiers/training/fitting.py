@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from classifiers.augment import augmented
 from classifiers.data import LabelledCurves
+from classifiers.data.augment import augmented
 from classifiers.features import light_curve_tokens, pool_nights
 from classifiers.models.encoders import LightCurveEncoder
 from classifiers.models.fusion import Fusion

@@ -13,8 +13,6 @@ import numpy as np
 import torch
 
 from classifiers import load_bundle
-from classifiers.alerts import LabelledAlerts
-from classifiers.augment import cut_short
 from classifiers.bundle import FUSION_FILE, NOVELTY_FILE, TREES_FILE, encoder_file, write_card
 from classifiers.calibration import (
     Calibration,
@@ -26,17 +24,19 @@ from classifiers.calibration import (
 )
 from classifiers.card import LIMITS, PRIOR, VERSION, counts
 from classifiers.data import LabelledCurves, LabelledSpectra
+from classifiers.data.alerts import LabelledAlerts
+from classifiers.data.augment import cut_short
 from classifiers.evaluate import evaluate
-from classifiers.export import export_network, worst_difference
 from classifiers.features import LENGTH_BUCKETS, cutout_images, feature_spec, metadata_features, pool_nights, spec_hash
 from classifiers.features.cutouts import IMAGE_CHANNELS, IMAGE_SIZE
 from classifiers.features.light_curve import TOKEN_FEATURES
 from classifiers.features.metadata import METADATA_FEATURES
 from classifiers.features.spectra import GRID_BINS, SPECTRUM_CHANNELS
-from classifiers.fitting import Progress
 from classifiers.models.layers import CLASS_COUNT, TOKEN_WIDTH
-from classifiers.networks import CALIBRATE, LONGEST_COPY, TRAIN, Data, Networks, fit_networks, read_data
 from classifiers.serving import EVIDENCE_GROUPS, BundleClassifier, Encoded
+from classifiers.training.export import export_network, worst_difference
+from classifiers.training.fitting import Progress
+from classifiers.training.networks import CALIBRATE, LONGEST_COPY, TRAIN, Data, Networks, fit_networks, read_data
 from classifiers.trees import class_weights
 from schemas.light_curve import Float32Array, IntArray
 from schemas.prediction import EMBEDDING_LENGTH
