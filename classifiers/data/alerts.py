@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
+from classifiers.data.labelled import fine_label
 from schemas.alert import AlertBatch
 from schemas.assembling import assemble
 from schemas.cutout import CutoutTriplet
@@ -23,6 +24,9 @@ from schemas.surveys.lsst import LsstReader
 from schemas.surveys.ztf import ZtfReader
 from schemas.taxonomy import CLASS_INDEX
 
+Label = tuple[str, str]
+"""Broad class and type, as a list or a simulated night's truth spells them."""
+
 
 @dataclass(frozen=True, slots=True)
 class LabelledAlerts:
@@ -33,6 +37,8 @@ class LabelledAlerts:
     cutouts: list[CutoutTriplet]
     label: IntArray
     """(n,) index into `schemas.taxonomy.CLASSES`."""
+    fine: IntArray
+    """(n,) index into `schemas.taxonomy.FINE_LEAVES`, -1 where the type says no more than the class."""
 
     def __len__(self) -> int:
         return len(self.label)
@@ -40,7 +46,9 @@ class LabelledAlerts:
     def take(self, index: npt.NDArray[np.integer]) -> LabelledAlerts:
         """The alerts in `index`, in that order."""
         chosen = [self.cutouts[int(i)] for i in index]
-        return LabelledAlerts(self.alerts.take(index), self.curves.take(index), chosen, self.label[index])
+        return LabelledAlerts(
+            self.alerts.take(index), self.curves.take(index), chosen, self.label[index], self.fine[index]
+        )
 
     def evidence(self) -> Evidence:
         """What a classifier is given; no spectra."""
@@ -63,14 +71,15 @@ def read_ztf_alerts(folder: Path) -> LabelledAlerts:
 
 def read_simulated_lsst_alerts(folder: Path) -> LabelledAlerts:
     """The packets of a folder that `streamer simulate --survey lsst` wrote, of the objects that have a class."""
-    truth = pq.read_table(folder / "truth.parquet", columns=["class", "alert_ids"]).to_pylist()
-    labels = {alert: row["class"] for row in truth if row["class"] in CLASS_INDEX for alert in row["alert_ids"]}
+    truth = pq.read_table(folder / "truth.parquet", columns=["class", "type", "alert_ids"]).to_pylist()
+    known = [row for row in truth if row["class"] in CLASS_INDEX]
+    labels = {alert: (row["class"], row["type"]) for row in known for alert in row["alert_ids"]}
     files = [path for path in sorted(folder.glob("*.bin")) if int(path.stem) in labels]
     packets = [Packet(Coordinates(str(path), path.name), path.read_bytes(), 0.0) for path in files]
     return _labelled(LsstReader(), packets, labels)
 
 
-def _labelled(reader: ZtfReader | LsstReader, packets: list[Packet], labels: Mapping[int, str]) -> LabelledAlerts:
+def _labelled(reader: ZtfReader | LsstReader, packets: list[Packet], labels: Mapping[int, Label]) -> LabelledAlerts:
     """Packets decoded, each with the light curve that it tells by itself."""
     alerts, _ = reader.read(packets)
     n = len(alerts)
@@ -85,12 +94,16 @@ def _labelled(reader: ZtfReader | LsstReader, packets: list[Packet], labels: Map
         nothing,
     )
     cutouts = [read_triplet(encoded, alerts.survey)[0] for encoded in alerts.cutouts]
-    label = np.array([CLASS_INDEX[labels[i]] for i in alerts.alert_id.tolist()], np.int64)
-    return LabelledAlerts(alerts, assembled.light_curves, cutouts, label)
+    known = [labels[i] for i in alerts.alert_id.tolist()]
+    label = np.array([CLASS_INDEX[name] for name, _ in known], np.int64)
+    fine = np.array([fine_label(*each) for each in known], np.int64)
+    return LabelledAlerts(alerts, assembled.light_curves, cutouts, label, fine)
 
 
-def _labels(path: Path) -> dict[str, str]:
+def _labels(path: Path) -> dict[str, Label]:
     if not path.is_file():
         return {}
     with path.open(newline="", encoding="utf-8") as file:
-        return {row["candid"]: row["label"] for row in csv.DictReader(file) if row["label"] in CLASS_INDEX}
+        return {
+            row["candid"]: (row["label"], row["type"]) for row in csv.DictReader(file) if row["label"] in CLASS_INDEX
+        }

@@ -18,7 +18,7 @@ from schemas.light_curve import BANDS, DETECTION, IntArray, LightCurves
 from schemas.spectrum import Spectrum
 from schemas.spectrum_files import spectrum_of_row
 from schemas.surveys.columns import flux_from_magnitude
-from schemas.taxonomy import CLASS_INDEX
+from schemas.taxonomy import CLASS_INDEX, CLASSES, FINE_PARENT, fine_index
 
 SPLITS: tuple[str, ...] = ("train", "calibrate", "test")
 """Sides of the split by object, in the order of `split_of`."""
@@ -30,6 +30,12 @@ def split_of(object_ids: list[str]) -> IntArray:
     return np.where(fifth == 0, 2, np.where(fifth == 1, 1, 0)).astype(np.int64)
 
 
+def fine_label(label: str, type_name: str | None) -> int:
+    """Place in `FINE_LEAVES` of a labelled object's type; -1 where it is none of the leaves below its class."""
+    leaf = fine_index(type_name or "")
+    return leaf if leaf >= 0 and CLASSES[FINE_PARENT[leaf]] == label else -1
+
+
 @dataclass(frozen=True, slots=True)
 class LabelledCurves:
     """n labelled light curves."""
@@ -37,6 +43,8 @@ class LabelledCurves:
     object_id: list[str]
     label: IntArray
     """(n,) index into `schemas.taxonomy.CLASSES`."""
+    fine: IntArray
+    """(n,) index into `schemas.taxonomy.FINE_LEAVES`, -1 where the type says no more than the class."""
     curves: LightCurves
 
     def take(self, index: npt.NDArray[np.integer]) -> LabelledCurves:
@@ -45,6 +53,7 @@ class LabelledCurves:
         return LabelledCurves(
             [self.object_id[i] for i in chosen],
             self.label[index],
+            self.fine[index],
             self.curves.take(index),
         )
 
@@ -55,13 +64,18 @@ class LabelledSpectra:
 
     object_id: list[str]
     label: IntArray
+    fine: IntArray
+    """As in `LabelledCurves`, both (n,)."""
     spectra: list[Spectrum]
 
     def take(self, index: npt.NDArray[np.integer]) -> LabelledSpectra:
         """The spectra in `index`, in that order."""
         chosen = [int(i) for i in index]
         return LabelledSpectra(
-            [self.object_id[i] for i in chosen], self.label[index], [self.spectra[i] for i in chosen]
+            [self.object_id[i] for i in chosen],
+            self.label[index],
+            self.fine[index],
+            [self.spectra[i] for i in chosen],
         )
 
 
@@ -91,6 +105,7 @@ def read_light_curves(folder: Path) -> LabelledCurves:
     return LabelledCurves(
         [row["object_id"] for row in rows],
         np.array([CLASS_INDEX[row["label"]] for row in rows], np.int64),
+        np.array([fine_label(row["label"], row["type"]) for row in rows], np.int64),
         curves,
     )
 
@@ -114,6 +129,7 @@ def read_spectra(folder: Path) -> LabelledSpectra:
     path = folder / "spectra.parquet"
     rows: list[dict[str, Any]] = pq.read_table(path).to_pylist() if path.is_file() else []
     labels: list[int] = []
+    fine: list[int] = []
     spectra: list[Spectrum] = []
     for row in rows:
         label = row["object_label"] or row["label"]
@@ -122,5 +138,8 @@ def read_spectra(folder: Path) -> LabelledSpectra:
         spectrum = spectrum_of_row(row)
         if spectrum is not None:
             labels.append(CLASS_INDEX[label])
+            fine.append(fine_label(label, row["object_type"] or row["type"]))
             spectra.append(spectrum)
-    return LabelledSpectra([each.object_id for each in spectra], np.array(labels, np.int64), spectra)
+    return LabelledSpectra(
+        [each.object_id for each in spectra], np.array(labels, np.int64), np.array(fine, np.int64), spectra
+    )

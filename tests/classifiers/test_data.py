@@ -14,12 +14,12 @@ import pytest
 from classifiers.data import SPLITS, read_light_curves, read_spectra, split_of
 from classifiers.data.alerts import read_simulated_lsst_alerts, read_ztf_alerts
 from classifiers.data.augment import augmented, cut_short, first_detections
-from schemas.taxonomy import CLASSES
+from schemas.taxonomy import CLASSES, FINE_LEAVES, FINE_PARENT
 from tests.classifiers import made_up
 
 
 def write_curves(folder: Path, rows: list[dict[str, Any]]) -> None:
-    usual = {"source": "made up", "label": "SN I", "isdiffpos": None}
+    usual = {"source": "made up", "label": "SN I", "type": "SN Ia-91T", "isdiffpos": None}
     pq.write_table(pa.Table.from_pylist([{**usual, **row} for row in rows]), folder / "light_curves.parquet")
 
 
@@ -49,11 +49,23 @@ def test_unlabelled_and_empty_curves_are_left_out(tmp_path: Path) -> None:
     assert read_light_curves(tmp_path).object_id == ["a"]
 
 
+def test_a_finer_type_is_a_label_only_below_its_own_class(tmp_path: Path) -> None:
+    good = {"mjd": [1.0], "band": ["g"], "mag": [18.0], "mag_err": [0.1]}
+    cases = [("SN I", "SN Ia-91T", "SN Ia"), ("SN II", "SN II", None), ("SN II", "SN Ia", None), ("SN I", None, None)]
+    write_curves(
+        tmp_path, [{**good, "object_id": str(i), "label": case[0], "type": case[1]} for i, case in enumerate(cases)]
+    )
+    expected = [-1 if leaf is None else FINE_LEAVES.index(leaf) for _, _, leaf in cases]
+    assert read_light_curves(tmp_path).fine.tolist() == expected
+
+
 def test_times_of_spectra_become_tai_and_a_spectrum_without_one_is_kept(tmp_path: Path) -> None:
     row: dict[str, Any] = {
         "object_id": "a",
         "label": "SN I",
+        "type": "Ic-BL",
         "object_label": None,
+        "object_type": None,
         "uncertain": False,
         "redshift": 0.1,
         "flux_var": None,
@@ -66,6 +78,7 @@ def test_times_of_spectra_become_tai_and_a_spectrum_without_one_is_kept(tmp_path
     read = read_spectra(tmp_path)
     assert read.object_id == ["a", "a"]
     assert read.label.tolist() == [CLASSES.index("SN I")] * 2
+    assert read.fine.tolist() == [FINE_LEAVES.index("SN Ic")] * 2
     assert (read.spectra[0].mjd_tai - 58849.0) * 86_400 == pytest.approx(37.0, abs=1e-3)
     assert np.isnan(read.spectra[1].mjd_tai)
     assert read.spectra[0].flux.tolist() == [1.0, 3.0, 2.0]
@@ -94,6 +107,10 @@ def test_real_alerts_are_decoded_with_their_labels_curves_and_stamps(shared_data
     assert (alerts.curves.n_detections() >= 1).all()
     assert all(triplet.any for triplet in alerts.cutouts)
     assert set(alerts.label.tolist()) == set(range(len(CLASSES)))
+    leaves = np.unique(alerts.fine[alerts.fine >= 0])
+    assert len(leaves) > 2
+    for leaf in leaves:
+        assert (alerts.label[alerts.fine == leaf] == FINE_PARENT[leaf]).all()
 
 
 @pytest.mark.parametrize("count", [1, 3])
