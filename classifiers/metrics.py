@@ -48,6 +48,91 @@ def figures(label: IntArray, scores: npt.NDArray[np.floating], groups: Sequence[
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A figure, and its values over resamplings of the objects: the same ones for every figure of the same rows."""
+
+    value: float
+    """NaN where the rows do not allow it."""
+    drawn: FloatArray
+    """(BOOTSTRAPS,)"""
+
+    def __sub__(self, other: Measure) -> Measure:
+        """The paired gain over another's figure on the same rows."""
+        return Measure(self.value - other.value, self.drawn - other.drawn)
+
+    def said(self) -> list[float] | None:
+        """The figure and the ends of its interval, [value, low, high]; None where it has no value."""
+        ends = interval(self.drawn)
+        return None if ends is None or not np.isfinite(self.value) else [rounded(self.value), *ends]
+
+
+def object_weights(names: Sequence[str]) -> FloatArray:
+    """How often each row comes, first as it is, then in `BOOTSTRAPS` resamplings of the objects, (1 + BOOTSTRAPS, n).
+
+    Rows of one name come and go together. The draw depends on the names alone, so that figures of the same rows pair.
+    """
+    _, owner = np.unique(np.array(names, dtype=np.str_), return_inverse=True)
+    objects = int(owner.max()) + 1 if len(owner) else 0
+    rng = np.random.default_rng(0)
+    times = [np.bincount(rng.integers(0, objects, objects), minlength=objects) for _ in range(BOOTSTRAPS)]
+    drawn: FloatArray = np.stack([np.ones(objects), *times])[:, owner]
+    return drawn
+
+
+def measures(
+    label: IntArray, scores: npt.NDArray[np.floating], weights: FloatArray, classes: int = len(CLASSES)
+) -> dict[str, Measure]:
+    """Headline figures of scores (n, classes), and figures of each class by `name.class index`, with `object_weights`.
+
+    accuracy, balanced_accuracy, macro_f1, macro_auprc and ece; precision, recall, f1 and auprc of each class that is
+    there. Macro figures are means over the classes that are there.
+    """
+    predicted, confidence = scores.argmax(1), scores.max(1)
+    cells = np.zeros((len(label), classes * classes))
+    cells[np.arange(len(label)), label * classes + predicted] = 1.0
+    told = shares((weights @ cells).reshape(-1, classes, classes))
+    there = np.unique(label).tolist()
+    precision = {c: average_precisions(label == c, scores[:, c], weights) for c in there}
+    all_precision = np.stack(list(precision.values()), axis=1)
+    known = np.isfinite(all_precision)
+    found = {
+        "accuracy": told.accuracy,
+        "balanced_accuracy": told.balanced_accuracy,
+        "macro_f1": told.macro_f1,
+        "macro_auprc": np.where(known, all_precision, 0.0).sum(1) / np.maximum(known.sum(1), 1),
+        "ece": _calibration_errors(confidence, predicted == label, weights),
+    }
+    for c in there:
+        each = {"precision": told.precision, "recall": told.recall, "f1": told.f1}
+        found |= {f"{name}.{c}": values[:, c] for name, values in each.items()} | {f"auprc.{c}": precision[c]}
+    return {name: Measure(float(values[0]), values[1:]) for name, values in found.items()}
+
+
+def average_precisions(
+    truth: npt.NDArray[np.bool_], score: npt.NDArray[np.floating], weights: FloatArray
+) -> FloatArray:
+    """`average_precision` with each row counted `weights` (k, n) times, shape (k,)."""
+    order = np.argsort(-score, kind="stable")
+    ends = np.flatnonzero(np.append(np.diff(score[order]) != 0.0, True))
+    counted = weights[:, order]
+    found = np.cumsum(counted * truth[order], axis=1)[:, ends]
+    called = np.cumsum(counted, axis=1)[:, ends]
+    gained = np.diff(found, axis=1, prepend=0.0)
+    area = (gained * found / np.maximum(called, 1e-300)).sum(1)
+    return _ratio(area, found[:, -1])
+
+
+def _calibration_errors(
+    confidence: npt.NDArray[np.floating], right: npt.NDArray[np.bool_], weights: FloatArray
+) -> FloatArray:
+    """`expected_calibration_error` with each row counted `weights` (k, n) times, shape (k,)."""
+    bins = np.clip((confidence * RELIABILITY_BINS).astype(np.int64), 0, RELIABILITY_BINS - 1)
+    gap = np.zeros((len(bins), RELIABILITY_BINS))
+    gap[np.arange(len(bins)), bins] = confidence - right
+    return _ratio(np.abs(weights @ gap).sum(1), weights.sum(1))
+
+
 def average_precision(truth: npt.NDArray[np.bool_], score: npt.NDArray[np.floating]) -> float:
     """Area under the precision-recall curve: precision at each score, weighed by the recall that it adds.
 
