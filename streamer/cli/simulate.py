@@ -52,6 +52,15 @@ def simulate(
             rich_help_panel=_WHAT,
         ),
     ] = None,
+    light_curves: Annotated[
+        bool,
+        typer.Option(
+            "--light-curves",
+            help="No packets: the light curves of the objects that R x S alerts would be of, as light_curves.parquet; "
+            "some hundred objects a second, for training classifiers.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = False,
     nights: Annotated[
         int,
         typer.Option("--nights", metavar="N", help="Evenings on which the same fields are seen.", rich_help_panel=_SKY),
@@ -140,17 +149,26 @@ def simulate(
 
     truth.parquet beside the packets says what each object is; `streamer score-truth` scores any broker against it.
     """
-    from streamer.commands.simulate import KAFKA, Wanted, check_alone, check_options, plan_of, simulate_to_files
+    from streamer.commands.simulate import (
+        KAFKA,
+        Wanted,
+        check_alone,
+        check_options,
+        plan_of,
+        simulate_light_curves,
+        simulate_to_files,
+    )
 
     if compare is not None:
         from streamer.commands.compare import run_compare
 
         of_a_night = {
             "--rate": rate, "--duration": duration, "--schema": schema, "--pool": pool, "--nights": nights != 1,
-            "--mixture": mixture != "sky", "--only": only, "--spectra": spectra, "--report": report, "--topic": topic,
-            "--unpaced": unpaced, "--visits": visits, "--burst": burst, "--truth": truth, "--config": config,
+            "--mixture": mixture != "sky", "--only": only, "--spectra": spectra, "--report": report,
+            "--light-curves": light_curves, "--topic": topic, "--unpaced": unpaced, "--visits": visits,
+            "--burst": burst, "--truth": truth, "--config": config,
         }  # fmt: skip
-        check_alone("--compare", of_a_night)
+        check_alone("--compare", "simulates nights of its own", of_a_night)
         run_compare(compare, Path(to) if to else None, seed, survey.value if survey else None, as_json)
         return
     if survey is None or rate is None or duration is None or not to:
@@ -163,10 +181,14 @@ def simulate(
         "--visits": visits,
         "--burst": burst,
     }
-    check_options(to, for_kafka, {"--report": report})
+    check_options(to, for_kafka, {"--report": report, "--light-curves": light_curves})
     plan = plan_of(survey.value, rate, duration, seed, nights, mixture, only, schema)
     wanted = Wanted(plan, pool, spectra, as_json)
-    if to == KAFKA:
+    if light_curves:
+        of_packets = {"--pool": pool, "--schema": schema, "--spectra": spectra, "--report": report}
+        check_alone("--light-curves", "makes no packets", of_packets)
+        simulate_light_curves(wanted, Path(to))
+    elif to == KAFKA:
         from streamer.commands.simulate_kafka import schedule_of, simulate_to_kafka
 
         due_s = schedule_of(plan, rate, unpaced, visits, burst)

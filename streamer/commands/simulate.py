@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from streamer.simulate.files import SPECTRA_FILE, NightReport, night_of_packets,
 from streamer.simulate.night import NightPlan, check_plan, packet_count
 from streamer.simulate.offered import NightsLater, PooledNight, as_made
 from streamer.simulate.packet import SimulatedPacket
+from streamer.simulate.photometry import LIGHT_CURVES_FILE, write_light_curves
 from streamer.simulate.spectra.follow_up import draw_spectra
 
 KAFKA = "kafka"
@@ -81,11 +83,11 @@ def check_options(to: str, for_kafka: Mapping[str, object], for_files: Mapping[s
             raise UserError(f"{option} is for files: name a folder or an archive with --to")
 
 
-def check_alone(option: str, others: Mapping[str, object]) -> None:
-    """UserError where another option has been given beside one that draws nights of its own."""
+def check_alone(option: str, does: str, others: Mapping[str, object]) -> None:
+    """UserError where another option has been given beside one that, for what it does, takes none of them."""
     for other, value in others.items():
         if value:
-            raise UserError(f"{option} simulates nights of its own: leave {other} out")
+            raise UserError(f"{option} {does}: leave {other} out")
 
 
 def simulate_to_files(wanted: Wanted, place: Path, draws_report: bool) -> None:
@@ -118,6 +120,27 @@ def simulate_to_files(wanted: Wanted, place: Path, draws_report: bool) -> None:
         where += f"; figures: {page}"
         more["report"] = str(page)
     say(console, wanted, report, seconds, where, more)
+
+
+def simulate_light_curves(wanted: Wanted, folder: Path) -> None:
+    """Writes the light curves of the plan's objects, no packet, and says what they are; UserError where it cannot."""
+    console, plan = Console(stderr=True), wanted.plan
+    started_s = perf_counter()
+    with Progress(console=console) as progress:
+        task = progress.add_task(f"simulating {plan.survey.upper()} light curves", total=plan.packets)
+        curves = write_light_curves(plan, folder, lambda alerts: progress.advance(task, alerts))
+    seconds = perf_counter() - started_s
+    types = Counter(curves["type"].to_pylist())
+    table = Table(title=f"Simulated {plan.survey.upper()} light curves")
+    table.add_column("type")
+    table.add_column("objects", justify="right")
+    for name, count in types.most_common():
+        table.add_row(name, f"{count:,}")
+    console.print(table)
+    console.print(f"{len(curves):,} objects in {seconds:.1f} s: {folder / LIGHT_CURVES_FILE}", soft_wrap=True)
+    if wanted.as_json:
+        summary = {"survey": plan.survey, "seed": plan.seed, "objects": len(curves), "types": dict(types.most_common())}
+        print(json.dumps(summary | {"seconds": round(seconds, 3), "to": str(folder)}))
 
 
 def follow_up(wanted: Wanted, report: NightReport) -> list[Spectrum]:

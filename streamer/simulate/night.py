@@ -15,7 +15,7 @@ from streamer.simulate.lsst.packets import LsstPackets
 from streamer.simulate.observing.cadence import MAX_DAYS, NIGHT_SLOTS, Pointing, pair_gap_slots, start_mjd
 from streamer.simulate.observing.surveys import SURVEYS, Survey
 from streamer.simulate.packet import SimulatedPacket
-from streamer.simulate.scene import draw_field
+from streamer.simulate.scene import Field, draw_field
 from streamer.simulate.sky.mixture import MIXTURES, POPULATIONS, Dealer
 from streamer.simulate.ztf.packets import ZtfPackets
 
@@ -99,13 +99,27 @@ def simulate_night(plan: NightPlan) -> Iterator[SimulatedPacket]:
     return _packets(plan)
 
 
-def _packets(plan: NightPlan) -> Iterator[SimulatedPacket]:
+def simulate_fields(plan: NightPlan) -> Iterator[tuple[int, list[Field]]]:
+    """The fields of a plan, group by group, each group with how many alerts are wanted of it; its fields send as many
+    or a few more.
+
+    Raises ValueError as `check_plan` does.
+    """
+    check_plan(plan)
+    return _fields(plan)
+
+
+def _fields(plan: NightPlan) -> Iterator[tuple[int, list[Field]]]:
     dealer = Dealer(plan.mixture, plan.only)
     for group, first in enumerate(range(0, plan.packets, PACKETS_PER_GROUP)):
         wanted = min(PACKETS_PER_GROUP, plan.packets - first)
         pointings = _pointings(plan, group, wanted)
         each = -(-wanted // len(pointings))
-        fields = [draw_field(plan.survey, plan.seed, pointing, each, dealer) for pointing in pointings]
+        yield wanted, [draw_field(plan.survey, plan.seed, pointing, each, dealer) for pointing in pointings]
+
+
+def _packets(plan: NightPlan) -> Iterator[SimulatedPacket]:
+    for wanted, fields in _fields(plan):
         streams = [
             (ZtfPackets if plan.survey == "ztf" else LsstPackets)(field, plan.schema).packets() for field in fields
         ]

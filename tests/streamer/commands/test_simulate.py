@@ -77,6 +77,6 @@ def test_schedules_that_contradict_themselves_are_one_line(
 
 
 def test_a_comparison_takes_no_option_of_a_night() -> None:
-    check_alone("--compare", {"--pool": None, "--report": False, "--nights": False})
+    check_alone("--compare", "simulates nights of its own", {"--pool": None, "--report": False, "--nights": False})
     with pytest.raises(UserError, match="--compare simulates nights of its own: leave --pool out"):
-        check_alone("--compare", {"--report": False, "--pool": 4})
+        check_alone("--compare", "simulates nights of its own", {"--report": False, "--pool": 4})
