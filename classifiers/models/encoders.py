@@ -1,13 +1,11 @@
-"""The four encoders: each turns one modality's arrays into a fusion token and class logits of its own."""
+"""Encoders: each turns one modality's arrays into a fusion token and class logits of its own."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from classifiers.features.cutouts import IMAGE_CHANNELS, IMAGE_SIZE
 from classifiers.features.light_curve import TOKEN_FEATURES
-from classifiers.features.metadata import METADATA_FEATURES
 from classifiers.features.spectra import GRID_BINS, SPECTRUM_CHANNELS
 from classifiers.models.layers import AttentionLayer, Heads
 
@@ -37,47 +35,6 @@ class LightCurveEncoder(nn.Module):
         following = torch.cat([mask[:, 1:], torch.zeros_like(mask[:, :1])], 1)
         newest = (x * (mask - following)[:, :, None]).sum(1)
         pair: tuple[Tensor, Tensor] = self.heads(torch.cat([mean, highest, newest], 1))
-        return pair
-
-
-class MetadataEncoder(nn.Module):
-    """A small net over values and masks."""
-
-    inputs = ("values", "known")
-
-    def __init__(self, width: int = 48) -> None:
-        super().__init__()
-        self.body = nn.Sequential(nn.Linear(2 * len(METADATA_FEATURES), width), nn.ReLU(), nn.Dropout(0.3))
-        self.heads = Heads(width, 0.3)
-
-    def forward(self, values: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
-        """`values` and `known`, both (n, features)."""
-        pair: tuple[Tensor, Tensor] = self.heads(self.body(torch.cat([values, known], 1)))
-        return pair
-
-
-class CutoutEncoder(nn.Module):
-    """A strided convolutional net over the stamps, with the pixel scale beside the pooled features."""
-
-    inputs = ("images", "pixel_scale")
-
-    def __init__(self, widths: tuple[int, ...] = (16, 32, 48)) -> None:
-        super().__init__()
-        stages: list[nn.Module] = []
-        before = len(IMAGE_CHANNELS)
-        for width in widths:
-            stages += [nn.Conv2d(before, width, 3, stride=2, padding=1), nn.BatchNorm2d(width), nn.ReLU()]
-            before = width
-        self.body = nn.Sequential(*stages)
-        side = IMAGE_SIZE // 2 ** len(widths)
-        self.pool = nn.AvgPool2d(side // 2)
-        self.heads = Heads(4 * before + 1, 0.3)
-        self.dropout = nn.Dropout(0.3)
-
-    def forward(self, images: Tensor, pixel_scale: Tensor) -> tuple[Tensor, Tensor]:
-        """`images` (n, 4, IMAGE_SIZE, IMAGE_SIZE), `pixel_scale` (n, 1) log10 arcsec."""
-        pooled = self.dropout(self.pool(self.body(images)).flatten(1))
-        pair: tuple[Tensor, Tensor] = self.heads(torch.cat([pooled, pixel_scale], 1))
         return pair
 
 

@@ -25,9 +25,11 @@ from classifiers.features import (
     pool_nights,
     spectrum_channels,
 )
-from classifiers.models.encoders import CutoutEncoder, LightCurveEncoder, MetadataEncoder, SpectrumEncoder
+from classifiers.models.cutouts import CutoutEncoder
+from classifiers.models.encoders import LightCurveEncoder, SpectrumEncoder
 from classifiers.models.fusion import Fusion
 from classifiers.models.layers import CLASS_COUNT, TOKEN_WIDTH
+from classifiers.models.metadata import MetadataEncoder
 from classifiers.opinion import log_probabilities
 from classifiers.serving import CUTOUTS, LIGHT_CURVE, METADATA, SPECTRUM
 from classifiers.training.fitting import Progress, fit_arrays, fit_fusion, fit_light_curve
