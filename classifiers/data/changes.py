@@ -9,7 +9,7 @@ from schemas.light_curve import Float32Array
 SHIFT_BINS = 6
 """Largest shift of a spectrum [bins]: redshifts differ and are not known at the time of an alert."""
 
-HIDDEN_SHARE = 0.2
+HIDDEN_SHARE = 0.35
 """Share of metadata values hidden."""
 
 Arrays = tuple[Float32Array, ...]

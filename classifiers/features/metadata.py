@@ -1,6 +1,8 @@
 """Metadata by name: a small survey-neutral set, standardised by fixed scales, missing as missing.
 
-No absolute time, position, field, programme or schema version is among them.
+No absolute time, position, field, programme or schema version is among them, and no count or age of the survey's own
+history: within one class those tell which data release an alert is from (ROC AUC 0.91 for the AGN of the labelled
+alerts, against 0.3 to 0.6 of the features here), and so which source.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import numpy as np
 from classifiers.features.light_curve import MAG_PER_RELATIVE_ERROR
 from schemas.alert import AlertBatch
 from schemas.light_curve import Float32Array, FloatArray
+from schemas.surveys.columns import ZERO_POINT_AB_NJY
 
 METADATA_FEATURES: dict[str, tuple[float, float]] = {
     "log_signal_to_noise": (1.0, 0.4),
@@ -19,6 +22,7 @@ METADATA_FEATURES: dict[str, tuple[float, float]] = {
     "elongation": (1.2, 0.3),
     "aperture_minus_psf_mag": (0.0, 0.3),
     "template_contrast_mag": (0.0, 2.0),
+    "reference_mag": (19.0, 2.0),
     "log_reference_distance_arcsec": (0.0, 0.7),
     "reference_chi": (1.0, 1.0),
     "reference_sharpness": (0.0, 0.3),
@@ -27,11 +31,19 @@ METADATA_FEATURES: dict[str, tuple[float, float]] = {
     "nearest_contrast_mag": (0.0, 2.5),
     "nearest_g_minus_r": (0.6, 0.5),
     "nearest_r_minus_i": (0.3, 0.4),
+    "nearest_i_minus_z": (0.2, 0.4),
+    "nearest_mag": (19.0, 2.0),
+    "log_neighbours": (1.0, 0.4),
     "log_gaia_distance_arcsec": (1.0, 0.7),
     "gaia_contrast_mag": (0.0, 2.5),
+    "gaia_minus_nearest_mag": (0.0, 1.0),
     "extendedness": (0.5, 0.5),
 }
-"""Features in order, each with the (centre, scale) that bring it to about unit size."""
+"""Features in order, each with the (centre, scale) that bring it to about unit size.
+
+`nearest` is the nearest source of the reference catalogue (ZTF: Pan-STARRS 1, r or else i), `neighbours` its sources
+within 30 arcsec, `reference` the nearest source of the survey's own template.
+"""
 
 LIMIT = 4.0
 """Standardised values are clipped to +- this."""
@@ -63,6 +75,7 @@ def _ztf(alerts: AlertBatch) -> _Columns:
         "elongation": field("elong"),
         "aperture_minus_psf_mag": field("magap") - mag,
         "template_contrast_mag": mag - field("magnr"),
+        "reference_mag": field("magnr"),
         "log_reference_distance_arcsec": _log_distance(field("distnr")),
         "reference_chi": field("chinr"),
         "reference_sharpness": field("sharpnr"),
@@ -71,8 +84,12 @@ def _ztf(alerts: AlertBatch) -> _Columns:
         "nearest_contrast_mag": mag - field("srmag1"),
         "nearest_g_minus_r": field("sgmag1") - field("srmag1"),
         "nearest_r_minus_i": field("srmag1") - field("simag1"),
+        "nearest_i_minus_z": field("simag1") - field("szmag1"),
+        "nearest_mag": np.where(np.isfinite(field("srmag1")), field("srmag1"), field("simag1")),
+        "log_neighbours": np.log10(1.0 + field("nmtchps")),
         "log_gaia_distance_arcsec": _log_distance(field("neargaia")),
         "gaia_contrast_mag": mag - field("maggaia"),
+        "gaia_minus_nearest_mag": field("maggaia") - field("srmag1"),
     }
 
 
@@ -87,6 +104,7 @@ def _lsst(alerts: AlertBatch) -> _Columns:
         "elongation": np.sqrt((middle + half) / (middle - half)),
         "aperture_minus_psf_mag": -2.5 * np.log10(field("apFlux") / flux),
         "template_contrast_mag": -2.5 * np.log10(np.abs(flux) / field("templateFlux")),
+        "reference_mag": ZERO_POINT_AB_NJY - 2.5 * np.log10(field("templateFlux")),
         "extendedness": field("extendedness"),
     }
 

@@ -56,7 +56,7 @@ class Fusion(nn.Module):
         return logits
 
     def fine_logits(self, embedding: Tensor) -> Tensor:
-        """Logits (n, leaves) of `schemas.taxonomy.FINE_LEAVES`, each within its parent: given that class, which leaf."""
+        """Logits (n, leaves) of `schemas.taxonomy.FINE_LEAVES`, given the parent class."""
         logits: Tensor = self.fine_head(SHARPNESS * embedding)
         return logits
 
