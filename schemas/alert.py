@@ -34,6 +34,15 @@ QUALITY_FLAGS: tuple[str, ...] = (
 QUALITY_BIT: dict[str, int] = {name: 1 << bit for bit, name in enumerate(QUALITY_FLAGS)}
 """Mask of each quality flag."""
 
+FLAG_FIELD = "quality_flags."
+"""How the names of the quality flags begin where they are taken as fields of an alert."""
+
+ASSESSED_FIELDS: frozenset[str] = frozenset({"real_score", *(f"{FLAG_FIELD}{name}" for name in QUALITY_FLAGS)})
+"""Fields that are known only once an alert's stamps have been looked at."""
+
+DERIVED_FIELDS: frozenset[str] = ASSESSED_FIELDS | {"survey_real_score"}
+"""Fields of every survey's alerts beside the survey's own."""
+
 EncodedCutouts = tuple[memoryview | bytes | None, memoryview | bytes | None, memoryview | bytes | None]
 """Science, template, difference stamp as sent (ZTF: gzipped FITS, LSST: FITS); None where absent."""
 
@@ -60,10 +69,12 @@ class AlertBatch:
     dec_deg: FloatArray
     rights: ByteArray
     """(n,) rights of the alert's own source; index into `DATA_RIGHTS`. A score takes the most restricted it used."""
-    real_score: FloatArray
+    survey_real_score: FloatArray
     """(n,) the survey's own real/bogus score (ZTF drb else rb, LSST reliability); NaN where it gives none."""
+    real_score: FloatArray
+    """(n,) ours, 0 bogus to 1 real; NaN until the alert's stamps have been looked at."""
     quality: npt.NDArray[np.uint32]
-    """(n,) quality bits known from the survey's flags, see `QUALITY_BIT`."""
+    """(n,) quality bits, see `QUALITY_BIT`: from the survey's flags, and from the stamps once they are looked at."""
     solar_system: npt.NDArray[np.bool_]
     """(n,) whether the survey names a known solar-system object here."""
     withdrawn: npt.NDArray[np.bool_]
@@ -84,7 +95,17 @@ class AlertBatch:
         return len(self.alert_id)
 
     def field(self, name: str) -> FloatArray:
-        """One of the survey's own numeric fields by its full name, shape (n,); KeyError if the survey has none such."""
+        """A number of each alert by its full name, shape (n,); KeyError if there is none such.
+
+        The survey's own numeric fields, and `DERIVED_FIELDS`: both real scores, and each quality flag as 0 or 1.
+        """
+        if name == "real_score":
+            return self.real_score
+        if name == "survey_real_score":
+            return self.survey_real_score
+        if name.startswith(FLAG_FIELD):
+            is_set: FloatArray = ((self.quality & QUALITY_BIT[name.removeprefix(FLAG_FIELD)]) != 0).astype(np.float64)
+            return is_set
         if not self._column:
             self._column = {known: index for index, known in enumerate(self.metadata_names)}
         return self.metadata[:, self._column[name]]
@@ -103,6 +124,7 @@ class AlertBatch:
             self.ra_deg[index],
             self.dec_deg[index],
             self.rights[index],
+            self.survey_real_score[index],
             self.real_score[index],
             self.quality[index],
             self.solar_system[index],

@@ -69,7 +69,8 @@ SCORES_SCHEMA = pa.schema(
             described(f"weight_{name}", pa.float32(), f"Share of {name} in the answer; 0 where unused")
             for name in MODALITIES
         ),
-        described("real_score", pa.float64(), "The survey's own real/bogus score; null where it gives none"),
+        described("real_score", pa.float64(), "0 bogus to 1 real; docs/quality.md says what it rests on"),
+        described("survey_real_score", pa.float64(), "The survey's own real/bogus score; null where it gives none"),
         described("quality_flags", _NAMES, "Names of the quality bits that are set"),
         described("selections", _NAMES, "Names of the selections that the alert passed"),
         described("selection_scores", pa.map_(pa.string(), pa.float64()), "Scores of the selections that have a model"),
@@ -151,6 +152,7 @@ def scores_table(scored: ScoredBatch) -> pa.Table:
         "unclassified_reason": pa.array(list(scored.unclassified_reason), pa.string()),
         "modalities": _lists(scored.modalities, MODALITIES),
         "real_score": _numbers(scored.real_score),
+        "survey_real_score": _numbers(scored.survey_real_score),
         "quality_flags": _lists(bits(scored.quality, len(QUALITY_FLAGS)), QUALITY_FLAGS),
         "selections": pa.array(scored.selections, _NAMES),
         "selection_scores": _selection_scores(scored),

@@ -132,6 +132,7 @@ class ScoredAlert(_Record):
     novelty: float | None
     unclassified_reason: str | None
     real_score: float | None
+    survey_real_score: float | None = None
     quality_flags: tuple[str, ...]
     selections: tuple[str, ...]
     selection_scores: dict[str, float]

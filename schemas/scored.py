@@ -73,7 +73,9 @@ class ScoredBatch:
     embedding: Float32Array
     """(n, EMBEDDING_LENGTH) unit norm, or NaN."""
     real_score: FloatArray
-    """(n,) the survey's own real/bogus score; NaN where it gives none."""
+    """(n,) 0 bogus to 1 real."""
+    survey_real_score: FloatArray
+    """(n,) the survey's own real/bogus score (ZTF drb else rb, LSST reliability); NaN where it gives none."""
     quality: npt.NDArray[np.uint32]
     """(n,) quality bits, see `schemas.alert.QUALITY_BIT`."""
     selections: list[tuple[str, ...]]

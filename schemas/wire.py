@@ -57,6 +57,7 @@ def scored_alert_records(scored: ScoredBatch) -> list[Record]:
         "novelty": _numbers(scored.novelty),
         "unclassified_reason": list(scored.unclassified_reason),
         "real_score": _numbers(scored.real_score),
+        "survey_real_score": _numbers(scored.survey_real_score),
         "quality_flags": _names(bits(scored.quality, len(QUALITY_FLAGS)), QUALITY_FLAGS),
         "selections": [list(names) for names in scored.selections],
         "selection_scores": _maps(selection_score_table(scored), tuple(scored.selection_scores)),

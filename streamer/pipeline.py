@@ -16,6 +16,7 @@ from schemas.stamps import primary_images
 from schemas.surveys.reading import Rejected
 from streamer.outcomes import Outcomes, Taken, letter_of
 from streamer.processors.assemble import Assemble
+from streamer.processors.assess import Assess
 from streamer.processors.classify import Classify
 from streamer.processors.decode import Decode, survey_of
 from streamer.processors.deduplicate import Deduplicate, Fresh
@@ -26,7 +27,7 @@ from streamer.state.store import ObjectStore, StoreError
 
 @dataclass
 class Pipeline:
-    """decode -> deduplicate -> assemble -> select -> classify -> publish, a batch at a time, in one thread.
+    """decode -> deduplicate -> assemble -> assess -> select -> classify -> publish, a batch at a time, in one thread.
 
     Commit order of a batch:
     1. the object store is written and committed;
@@ -38,6 +39,7 @@ class Pipeline:
     decode: Decode
     deduplicate: Deduplicate
     assemble: Assemble
+    assess: Assess
     select: Select
     classify: Classify
     store: ObjectStore
@@ -80,12 +82,16 @@ class Pipeline:
         return taken
 
     def _score(self, fresh: Fresh, taken: Taken) -> None:
-        """Assembles, selects and classifies alerts of one survey."""
+        """Assembles, assesses, selects and classifies alerts of one survey."""
         alerts = fresh.alerts
         with self._at("assemble"):
             assembled = self.assemble(alerts)
         with self._at("select"):
-            selected = self.select(alerts)
+            likely = self.select.likely(alerts)
+        with self._at("assess"):
+            self.assess(assembled, likely)
+        with self._at("select"):
+            selected = self.select(alerts, assembled.curves.light_curves)
         chosen = np.flatnonzero([reason is None for reason in selected.reason])
         with self._at("classify"):
             scored = self.classify(assembled, selected, chosen, fresh.revision) if len(chosen) else None

@@ -107,7 +107,7 @@ def _read(survey: str, truth: list[Mapping[str, object]], files: Mapping[int, Pa
     for alerts in _batches(survey, [files[alert] for alert in chosen]):
         kind = np.array([types[alert] for alert in alerts.alert_id.tolist()], dtype=np.str_)
         samples.append(describe(reader, alerts, kind, with_stamps=False))
-        columns.append([alerts.mjd_tai, alerts.ra_deg, alerts.dec_deg, alerts.real_score])
+        columns.append([alerts.mjd_tai, alerts.ra_deg, alerts.dec_deg, alerts.survey_real_score])
         limits.append(_limits(alerts, samples[-1]))
         examples.look(alerts, kind)
         ids += alerts.alert_id.tolist()

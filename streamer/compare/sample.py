@@ -140,6 +140,6 @@ def kinds_by_packet(alerts: AlertBatch) -> Names:
         kind[starlike & (alerts.field("candidate.distpsnr1") < STAR_ARCSEC)] = "on a star"
     else:
         kind[alerts.field("diaObject.nDiaSources") >= OFTEN_SEEN] = "seen often"
-    kind[alerts.real_score < BOGUS_SCORE] = "like bogus"
+    kind[alerts.survey_real_score < BOGUS_SCORE] = "like bogus"
     kind[alerts.solar_system] = "like asteroid"
     return kind

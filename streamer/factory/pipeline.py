@@ -7,20 +7,24 @@ from pathlib import Path
 from time import time
 
 from classifiers import BundleError, load_bundle
+from classifiers.bundle import open_bundle
 from classifiers.prior import PriorWeighedClassifier
+from classifiers.quality import Quality, load_quality
 from schemas.prediction import Classifier
 from schemas.surveys.identity import SURVEYS
 from schemas.surveys.lsst import LsstSchemas
 from streamer.errors import ConfigurationError
 from streamer.pipeline import Pipeline
 from streamer.processors.assemble import Assemble
+from streamer.processors.assess import Assess
 from streamer.processors.classify import Classify
 from streamer.processors.decode import Decode
 from streamer.processors.deduplicate import Deduplicate
-from streamer.processors.select import Cut, Select, Selection
-from streamer.processors.selection_model import LightgbmScore
+from streamer.processors.select import Cut, ScoreModel, Select, Selection
+from streamer.processors.selection_model import InterestScore, LightgbmScore
 from streamer.settings import Settings
-from streamer.settings.models import Selection as SelectionModel
+from streamer.settings.models import BUNDLE_MODEL, SelectionModel
+from streamer.settings.models import Selection as ConfiguredSelection
 from streamer.sinks.base import DeadLetterSink, Sink
 from streamer.state.store import ObjectStore
 
@@ -35,11 +39,13 @@ def build_pipeline(
     revises: bool = False,
 ) -> Pipeline:
     """The one pipeline object, whatever stands before and behind it; `revises` numbers reprocessed alerts' scores."""
+    quality = load_configured_quality(settings)
     return Pipeline(
         decode=Decode(schemas),
         deduplicate=Deduplicate(store, revises),
         assemble=Assemble(store),
-        select=Select({survey: build_selections(getattr(settings.selections, survey)) for survey in SURVEYS}),
+        assess=Assess(quality),
+        select=Select({survey: build_selections(getattr(settings.selections, survey), quality) for survey in SURVEYS}),
         classify=Classify(classifier or load_classifier(settings), time),
         store=store,
         sinks=sinks,
@@ -60,15 +66,33 @@ def load_classifier(settings: Settings) -> Classifier:
     return PriorWeighedClassifier(classifier, {str(name): weight for name, weight in prior.items()})
 
 
-def build_selections(configured: Sequence[SelectionModel]) -> list[Selection]:
-    """The configured selections of one survey as rules."""
+def load_configured_quality(settings: Settings) -> Quality:
+    """The quality model of the configured bundle, warm; ConfigurationError where it cannot be used."""
+    try:
+        quality = load_quality(open_bundle(settings.classifier.bundle))
+    except BundleError as error:
+        raise ConfigurationError(str(error)) from None
+    quality.warm_up()
+    return quality
+
+
+def build_selections(configured: Sequence[ConfiguredSelection], quality: Quality) -> list[Selection]:
+    """The configured selections of one survey as rules; `quality` is the bundle's, which one of them may ask."""
     return [
         Selection(
             name=selection.name,
             cuts=tuple(Cut(cut.field, cut.at_least, cut.at_most, cut.missing) for cut in selection.cuts),
             solar_system=selection.solar_system,
-            model=LightgbmScore(Path(selection.model.file), selection.model.features) if selection.model else None,
+            model=_score_model(selection.model, quality),
             threshold=selection.model.threshold if selection.model else 0.0,
         )
         for selection in configured
     ]
+
+
+def _score_model(configured: SelectionModel | None, quality: Quality) -> ScoreModel | None:
+    if configured is None:
+        return None
+    if configured.file == BUNDLE_MODEL:
+        return InterestScore(quality)
+    return LightgbmScore(Path(configured.file), configured.features)

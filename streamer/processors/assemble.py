@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from schemas.alert import AlertBatch
 from schemas.assembling import Assembled, assemble
+from schemas.cutout import CutoutTriplet
 from schemas.light_curve import IntArray
 from schemas.spectrum import Spectrum
 from streamer.state.store import ObjectStore
@@ -21,6 +22,8 @@ class AssembledAlerts:
     alerts: AlertBatch
     curves: Assembled
     spectra: list[Spectrum | None]
+    cutouts: dict[int, CutoutTriplet] = field(default_factory=dict)
+    """Stamps by the place of their alert, of those that have been looked at."""
 
 
 class Assemble:

@@ -1,4 +1,4 @@
-"""classify: reads the stamps of the selected alerts, asks the classifier, and fills the scores' columns."""
+"""classify: asks the classifier about the selected alerts, and fills the scores' columns."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from schemas.light_curve import IntArray
 from schemas.prediction import Classifier, Evidence, Predictions
 from schemas.scored import NO_REVISION, ScoredBatch
 from schemas.spectrum import Spectrum
-from schemas.stamps import read_triplet
 from streamer.processors.assemble import AssembledAlerts
 from streamer.processors.select import Selected
 
@@ -33,14 +32,12 @@ class Classify:
     def __call__(
         self, assembled: AssembledAlerts, selected: Selected, index: IntArray, revision: npt.NDArray[np.int32]
     ) -> ScoredBatch:
-        """Scores of the alerts in `index` (the selected ones), in that order; `revision`, (n,), is of all alerts."""
+        """Scores of the alerts in `index` (selected, hence assessed), in order; `revision`, (n,), is of all alerts."""
         alerts = assembled.alerts.take(index)
-        read = [read_triplet(encoded, alerts.survey) for encoded in alerts.cutouts]
-        alerts.quality = alerts.quality | np.array([bits for _, bits in read], dtype=np.uint32)
         evidence = Evidence(
             alerts,
             assembled.curves.light_curves.take(index),
-            [triplet for triplet, _ in read],
+            [assembled.cutouts[i] for i in index.tolist()],
             [assembled.spectra[i] for i in index],
         )
         answer = _with_reasons(self._classifier.classify(evidence))
@@ -86,6 +83,7 @@ def _columns(
         novelty=answer.novelty,
         embedding=answer.embedding,
         real_score=alerts.real_score,
+        survey_real_score=alerts.survey_real_score,
         quality=alerts.quality,
         selections=selected.names,
         selection_scores=dict(selected.scores),

@@ -9,15 +9,15 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from schemas.alert import QUALITY_BIT, AlertBatch
-from schemas.light_curve import FloatArray, IntArray
+from schemas.alert import ASSESSED_FIELDS, QUALITY_BIT, AlertBatch
+from schemas.light_curve import FloatArray, IntArray, LightCurves
 
 Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """One condition on one of the survey's own fields, in the survey's own units."""
+    """One condition on one field of an alert (see `AlertBatch.field`), in its own units."""
 
     field: str
     at_least: float | None = None
@@ -41,9 +41,9 @@ class Cut:
 
 
 class ScoreModel(Protocol):
-    """A model of a selection: a score in 0 to 1 from the survey's own fields."""
+    """A model of a selection: a score in 0 to 1 of alerts that were assessed, with their light curves."""
 
-    def score(self, alerts: AlertBatch) -> FloatArray:
+    def score(self, alerts: AlertBatch, curves: LightCurves) -> FloatArray:
         """Scores of all alerts, shape (n,)."""
         ...
 
@@ -58,6 +58,16 @@ class Selection:
     """Whether known solar-system objects pass."""
     model: ScoreModel | None = None
     threshold: float = 0.5
+
+    @property
+    def early_cuts(self) -> tuple[Cut, ...]:
+        """Cuts on what the packet says; nobody need look at its stamps for them."""
+        return tuple(cut for cut in self.cuts if cut.field not in ASSESSED_FIELDS)
+
+    @property
+    def late_cuts(self) -> tuple[Cut, ...]:
+        """Cuts on what its stamps say."""
+        return tuple(cut for cut in self.cuts if cut.field in ASSESSED_FIELDS)
 
 
 @dataclass(slots=True)
@@ -86,15 +96,25 @@ class Select:
     def __init__(self, selections: Mapping[str, Sequence[Selection]]) -> None:
         self._selections = selections
 
-    def __call__(self, alerts: AlertBatch) -> Selected:
-        """Names, scores and reasons for every alert of the batch."""
+    def likely(self, alerts: AlertBatch) -> IntArray:
+        """Places of the alerts that may still be selected by what their packets say: only these are to be assessed."""
+        found = np.zeros(len(alerts), dtype=bool)
+        for selection in self._selections.get(alerts.survey, ()):
+            passed = np.ones(len(alerts), dtype=bool) if selection.solar_system else ~alerts.solar_system
+            for cut in selection.early_cuts:
+                passed &= cut.passes(alerts)
+            found |= passed
+        return np.flatnonzero(found & ~alerts.withdrawn & ((alerts.quality & QUALITY_BIT["injected"]) == 0))
+
+    def __call__(self, alerts: AlertBatch, curves: LightCurves) -> Selected:
+        """Names, scores and reasons for every alert of the batch; the likely ones have been assessed."""
         n = len(alerts)
         reasons: list[str | None] = ["no_selection"] * n
         names: list[tuple[str, ...]] = [()] * n
         scores: dict[str, FloatArray] = {}
         taken = np.zeros(n, dtype=bool)
         for selection in self._selections.get(alerts.survey, ()):
-            passed, why = self._apply(selection, alerts, scores)
+            passed, why = self._apply(selection, alerts, curves, scores)
             for index in np.flatnonzero(passed):
                 names[index] = (*names[index], selection.name)
             for index in np.flatnonzero(~passed):
@@ -113,7 +133,9 @@ class Select:
         return Selected(reasons, names, scores)
 
     @staticmethod
-    def _apply(selection: Selection, alerts: AlertBatch, scores: dict[str, FloatArray]) -> tuple[Mask, list[str]]:
+    def _apply(
+        selection: Selection, alerts: AlertBatch, curves: LightCurves, scores: dict[str, FloatArray]
+    ) -> tuple[Mask, list[str]]:
         passed = np.ones(len(alerts), dtype=bool)
         why = [""] * len(alerts)
 
@@ -124,13 +146,13 @@ class Select:
 
         if not selection.solar_system:
             drop(alerts.solar_system, "solar_system")
-        for cut in selection.cuts:
+        for cut in (*selection.early_cuts, *selection.late_cuts):
             drop(~cut.passes(alerts), f"{selection.name}:{cut.field}")
         if selection.model is not None:
             asked = np.flatnonzero(passed)
             score = np.full(len(alerts), np.nan)
             if len(asked):
-                score[asked] = selection.model.score(alerts.take(asked))
+                score[asked] = selection.model.score(alerts.take(asked), curves.take(asked))
             scores[selection.name] = score
             drop(~(score >= selection.threshold), f"{selection.name}:score")
         return passed, why

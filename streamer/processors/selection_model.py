@@ -1,4 +1,4 @@
-"""A LightGBM model that scores the survey's own fields, for a selection."""
+"""Models of selections: a LightGBM model over fields of the alert, and the bundle's own."""
 
 from __future__ import annotations
 
@@ -8,9 +8,21 @@ from pathlib import Path
 import lightgbm
 import numpy as np
 
+from classifiers.quality import Quality
 from schemas.alert import AlertBatch
-from schemas.light_curve import FloatArray
+from schemas.light_curve import FloatArray, LightCurves
 from streamer.errors import ConfigurationError
+
+
+class InterestScore:
+    """The bundle's own model: supernova or tidal disruption rather than anything else."""
+
+    def __init__(self, quality: Quality) -> None:
+        self._quality = quality
+
+    def score(self, alerts: AlertBatch, curves: LightCurves) -> FloatArray:
+        """Score of each alert, shape (n,)."""
+        return self._quality.interest(alerts, curves)
 
 
 class LightgbmScore:
@@ -29,7 +41,7 @@ class LightgbmScore:
             )
         self._features = tuple(features)
 
-    def score(self, alerts: AlertBatch) -> FloatArray:
+    def score(self, alerts: AlertBatch, curves: LightCurves) -> FloatArray:
         """Score of each alert, shape (n,); missing fields go in as NaN, which LightGBM handles."""
         values = np.column_stack([alerts.field(name) for name in self._features])
         return np.asarray(self._booster.predict(values, num_threads=1), dtype=np.float64)

@@ -9,10 +9,11 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from schemas.alert import DERIVED_FIELDS
 from schemas.surveys.identity import SURVEYS
 from streamer.errors import ConfigurationError
 from streamer.settings.describing import expectation, field_at, is_path, known_keys
-from streamer.settings.models import ClassName, Selection, SelectionModel, Settings
+from streamer.settings.models import BUNDLE_MODEL, ClassName, Selection, SelectionModel, Settings
 from streamer.settings.yaml_positions import Document, YamlError
 
 LARGEST_FILE_BYTES = 1_000_000
@@ -160,7 +161,7 @@ def _with_paths_resolved(section: S, folder: Path) -> S:
             changed[name] = _with_paths_resolved(value, folder)
         elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
             changed[name] = tuple(_with_paths_resolved(item, folder) for item in value)
-        elif value is not None and value != "default" and is_path(field):
+        elif value is not None and value not in ("default", BUNDLE_MODEL) and is_path(field):
             changed[name] = str(folder / Path(value).expanduser())
     return section.model_copy(update=changed)
 
@@ -172,7 +173,7 @@ def metadata_fields(survey: str) -> set[str]:
     from schemas.surveys.ztf import ZtfReader
 
     reader = ZtfReader() if survey == "ztf" else LsstReader(LsstSchemas())
-    return set(reader.read([])[0].metadata_names)
+    return set(reader.read([])[0].metadata_names) | DERIVED_FIELDS
 
 
 def _further_problems(settings: Settings) -> Iterator[tuple[Steps, bool, str]]:
@@ -203,6 +204,8 @@ def _unknown_field(survey: str, name: str, known: set[str]) -> str:
 def _model_problems(
     survey: str, path: Steps, model: SelectionModel, known: set[str]
 ) -> Iterator[tuple[Steps, bool, str]]:
+    if model.file == BUNDLE_MODEL:
+        return
     for index, name in enumerate(model.features):
         if name not in known:
             yield (*path, "features", index), False, _unknown_field(survey, name, known)

@@ -76,7 +76,9 @@ class Cut(Section):
 
     field: str = setting(
         min_length=1,
-        description="The survey's own field by its full name, for example `candidate.drb` or `diaSource.snr`.",
+        description="The survey's own field by its full name, for example `candidate.drb` or `diaSource.snr`; or "
+        "`real_score` (ours, 0 bogus to 1 real), `survey_real_score` (the survey's own), or a quality flag, 0 or 1, "
+        "as `quality_flags.dipole`.",
     )
     at_least: Number | None = setting(
         None, unit="the field's own", description="Smallest value that passes.", examples=[0.5]
@@ -102,18 +104,33 @@ class Cut(Section):
         return self
 
 
+BUNDLE_MODEL = "bundle"
+"""Stands for the bundle's own model in the place of a selection's model file."""
+
+
 class SelectionModel(Section):
     """A LightGBM model whose score an alert must reach."""
 
     file: str = setting(
         min_length=1,
         is_path=True,
-        description="LightGBM model in text form.",
+        description="`bundle`, the classifier bundle's own model of what is interesting (a supernova or a tidal "
+        "disruption), or a LightGBM model in text form.",
     )
     features: tuple[str, ...] = setting(
-        min_length=1, description="The fields the model takes, in its own order, by their full names."
+        (),
+        description="The fields that a model of your own takes, in its own order, by their full names; the bundle's "
+        "knows its own.",
     )
     threshold: Number = setting(description="Smallest score that passes.")
+
+    @model_validator(mode="after")
+    def _features_are_named_where_needed(self) -> Self:
+        if self.file == BUNDLE_MODEL and self.features:
+            raise PydanticCustomError("selection", "the bundle's model knows its features: leave `features` out")
+        if self.file != BUNDLE_MODEL and not self.features:
+            raise PydanticCustomError("selection", "a model of your own needs `features`")
+        return self
 
 
 class Selection(Section):

@@ -70,7 +70,7 @@ def alert_rows(alerts: AlertBatch, names_id: int | str) -> Iterator[tuple[Any, .
         alerts.ra_deg.tolist(),
         alerts.dec_deg.tolist(),
         alerts.rights.tolist(),
-        alerts.real_score.tolist(),
+        alerts.survey_real_score.tolist(),
         alerts.quality.tolist(),
         alerts.solar_system.tolist(),
         alerts.withdrawn.tolist(),
@@ -85,7 +85,7 @@ def alert_rows(alerts: AlertBatch, names_id: int | str) -> Iterator[tuple[Any, .
 
 def alert_batch(survey: str, row: tuple[Any, ...]) -> AlertBatch:
     """A batch of one alert from its row, with the coordinates that first carried it and the names of its metadata."""
-    alert_id, object_id, mjd_tai, processed, ra_deg, dec_deg, rights, real_score, quality = row[:9]
+    alert_id, object_id, mjd_tai, processed, ra_deg, dec_deg, rights, survey_score, quality = row[:9]
     solar_system, withdrawn, schema_version, received, published, _, metadata, coordinates, names = row[9:]
     return AlertBatch(
         survey,
@@ -97,7 +97,8 @@ def alert_batch(survey: str, row: tuple[Any, ...]) -> AlertBatch:
         _one(ra_deg),
         _one(dec_deg),
         np.array([rights], np.uint8),
-        _one(real_score),
+        _one(survey_score),
+        _one(None),
         np.array([quality], np.uint32),
         np.array([solar_system], np.bool_),
         np.array([withdrawn], np.bool_),

@@ -8,7 +8,7 @@ from pathlib import Path
 from schemas.surveys.identity import SURVEYS
 from streamer.state.store import StoreError
 
-LAYOUT = 2
+LAYOUT = 3
 """Version of the tables below, kept in the file (`PRAGMA user_version`)."""
 
 _PAGES = """
@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS spectra_{s} (
     wavelength_aa BLOB NOT NULL, flux BLOB NOT NULL, flux_var BLOB, UNIQUE (object_id, mjd_tai, digest));
 CREATE TABLE IF NOT EXISTS alerts_{s} (
     alert_id INTEGER PRIMARY KEY, object_id TEXT NOT NULL, mjd_tai REAL, processed_mjd_tai REAL NOT NULL,
-    ra_deg REAL, dec_deg REAL, rights INTEGER NOT NULL, real_score REAL, quality INTEGER NOT NULL,
+    ra_deg REAL, dec_deg REAL, rights INTEGER NOT NULL, survey_real_score REAL, quality INTEGER NOT NULL,
     solar_system INTEGER NOT NULL, withdrawn INTEGER NOT NULL, schema_version TEXT NOT NULL,
     received_unix_s REAL NOT NULL, published_unix_s REAL, names INTEGER NOT NULL, metadata BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS alerts_{s}_object ON alerts_{s} (object_id);
@@ -50,7 +50,7 @@ CREATE TABLE IF NOT EXISTS cutouts_{s} (
 """
 
 _ALERT_COLUMNS = (
-    "object_id mjd_tai processed_mjd_tai ra_deg dec_deg rights real_score quality solar_system withdrawn "
+    "object_id mjd_tai processed_mjd_tai ra_deg dec_deg rights survey_real_score quality solar_system withdrawn "
     "schema_version received_unix_s published_unix_s names metadata"
 ).split()
 _SCORE_COLUMNS = (

@@ -68,7 +68,7 @@ def columns_of(alert: AlertBatch | None) -> Any:
         return None
     columns = [
         *(alert.alert_id, alert.mjd_tai, alert.processed_mjd_tai, alert.ra_deg, alert.dec_deg, alert.rights),
-        *(alert.real_score, alert.quality, alert.solar_system, alert.withdrawn, alert.metadata),
+        *(alert.survey_real_score, alert.quality, alert.solar_system, alert.withdrawn, alert.metadata),
     ]
     times = [(packet.received_unix_s, packet.published_unix_s) for packet in alert.packets]
     names = (alert.survey, alert.object_id, alert.schema_version, alert.metadata_names, times)

@@ -70,7 +70,7 @@ def test_our_reader_finds_the_packets_own_values_in_every_version(version: str) 
         assert (alerts.ra_deg[i], alerts.dec_deg[i]) == (source["ra"], source["dec"])
         assert alerts.mjd_tai[i] == packet.mjd_tai == source["midpointMjdTai"]
         assert alerts.schema_version[i] == version
-        assert np.float32(alerts.real_score[i]) == np.float32(source["reliability"])
+        assert np.float32(alerts.survey_real_score[i]) == np.float32(source["reliability"])
         rows = alerts.rows[alerts.row_offsets[i] : alerts.row_offsets[i + 1]]
         for kind, sources in (
             (DETECTION, [*(record["prvDiaSources"] or []), source]),
