@@ -61,15 +61,17 @@ def class_weights(label: IntArray) -> FloatArray:
     return weight
 
 
-def train_trees(curves: LabelledCurves, rng: np.random.Generator) -> lightgbm.Booster:
+def train_trees(
+    curves: LabelledCurves, rng: np.random.Generator, copies: int = COPIES, rounds: int = ROUNDS
+) -> lightgbm.Booster:
     """The light-curve-statistics classifier, on changed copies of the training curves."""
-    blocks = [light_curve_statistics(pool_nights(augmented(curves.curves, LONGEST, rng))) for _ in range(COPIES)]
-    return _fit(np.concatenate(blocks), np.tile(curves.label, COPIES))
+    blocks = [light_curve_statistics(pool_nights(augmented(curves.curves, LONGEST, rng))) for _ in range(copies)]
+    return _fit(np.concatenate(blocks), np.tile(curves.label, copies), rounds)
 
 
 def train_sampling_baseline(curves: LabelledCurves) -> lightgbm.Booster:
     """A classifier that sees the sampling alone: how far a leak of the source would carry."""
-    return _fit(sampling_features(curves.curves), curves.label)
+    return _fit(sampling_features(curves.curves), curves.label, ROUNDS)
 
 
 def sampling_features(curves: LightCurves) -> Float32Array:
@@ -92,6 +94,6 @@ def sampling_features(curves: LightCurves) -> Float32Array:
     return out
 
 
-def _fit(features: Float32Array, label: IntArray) -> lightgbm.Booster:
+def _fit(features: Float32Array, label: IntArray, rounds: int) -> lightgbm.Booster:
     data = lightgbm.Dataset(features, label, weight=class_weights(label), free_raw_data=True)
-    return lightgbm.train(PARAMETERS, data, ROUNDS)
+    return lightgbm.train(PARAMETERS, data, rounds)

@@ -79,6 +79,11 @@ def read_simulated_lsst_alerts(folder: Path) -> LabelledAlerts:
     return _labelled(LsstReader(), packets, labels)
 
 
+def no_alerts() -> LabelledAlerts:
+    """None at all."""
+    return _labelled(ZtfReader(), [], {})
+
+
 def _labelled(reader: ZtfReader | LsstReader, packets: list[Packet], labels: Mapping[int, Label]) -> LabelledAlerts:
     """Packets decoded, each with the light curve that it tells by itself."""
     alerts, _ = reader.read(packets)

@@ -1,0 +1,33 @@
+"""Losses of a fit; a configuration names one, or a user's own, by its import path."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from schemas.taxonomy import FINE_PARENT
+
+
+def class_loss(logits: Tensor, label: Tensor, weight: Tensor, label_smoothing: float = 0.05) -> Tensor:
+    """Cross entropy of `logits` (n, classes) with `label` (n,) int64.
+
+    `weight` (classes,) is half of the balance between the classes, in square roots; the draw of rows is the other.
+    """
+    return nn.functional.cross_entropy(logits, label, weight=weight, label_smoothing=label_smoothing)
+
+
+def focal_loss(logits: Tensor, label: Tensor, weight: Tensor, focus: float = 2.0) -> Tensor:
+    """Cross entropy in which what is already right counts less (Lin et al. 2017, eq. 5)."""
+    every = nn.functional.cross_entropy(logits, label, weight=weight, reduction="none")
+    share = nn.functional.softmax(logits, 1).gather(1, label[:, None])[:, 0]
+    loss: Tensor = ((1.0 - share) ** focus * every).mean()
+    return loss
+
+
+def fine_loss(logits: Tensor, fine: Tensor) -> Tensor:
+    """Cross entropy of the leaves within their parents: `logits` (n, leaves), `fine` (n,) int64, -1 unlabelled."""
+    known = fine >= 0
+    if not bool(known.any()):
+        return logits.sum() * 0.0
+    parents = logits.new_tensor(FINE_PARENT)
+    others = parents[None, :] != parents[fine[known]][:, None]
+    return nn.functional.cross_entropy(logits[known].masked_fill(others, -1e4), fine[known])
