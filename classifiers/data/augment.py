@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from schemas.light_curve import LightCurves
+from schemas.light_curve import BANDS, DETECTION, LightCurves
 
 LATE_START = 0.25
 """Share of curves that lose a few of their first detections."""
@@ -41,6 +41,12 @@ def cut_curves(curves: LightCurves, keep: npt.NDArray[np.bool_]) -> LightCurves:
         curves.band[keep],
         curves.kind[keep],
     )
+
+
+def only_detections(curves: LightCurves) -> LightCurves:
+    """The measurements that become tokens: an alert's own curve also holds limits and forced photometry."""
+    good = (curves.kind == DETECTION) & np.isfinite(curves.flux_njy) & (curves.flux_err_njy > 0)
+    return cut_curves(curves, good & np.isfinite(curves.flux_err_njy) & (curves.band < len(BANDS)))
 
 
 def first_detections(curves: LightCurves, count: npt.NDArray[np.integer]) -> LightCurves:

@@ -24,9 +24,14 @@ SPLITS: tuple[str, ...] = ("train", "calibrate", "test")
 """Sides of the split by object, in the order of `split_of`."""
 
 
+def fifth_of(object_ids: list[str]) -> IntArray:
+    """Fifth (0 to 4) into which each object falls by the SHA-256 of its id."""
+    return np.array([int(hashlib.sha256(name.encode()).hexdigest(), 16) // 5 % 5 for name in object_ids], np.int64)
+
+
 def split_of(object_ids: list[str]) -> IntArray:
-    """Side of each object (index into `SPLITS`) by the SHA-256 of its id: a fifth tests, a fifth calibrates."""
-    fifth = np.array([int(hashlib.sha256(name.encode()).hexdigest(), 16) // 5 % 5 for name in object_ids])
+    """Side of each object (index into `SPLITS`): the fifth 0 tests, the fifth 1 calibrates."""
+    fifth = fifth_of(object_ids)
     return np.where(fifth == 0, 2, np.where(fifth == 1, 1, 0)).astype(np.int64)
 
 

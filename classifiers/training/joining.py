@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from classifiers.data import LabelledAlerts, LabelledCurves, LabelledSpectra, cut_short
+from classifiers.data.augment import only_detections
 from classifiers.features import light_curve_statistics, pool_nights
 from classifiers.models.layers import CLASS_COUNT, TOKEN_WIDTH
 from classifiers.opinion import log_probabilities
@@ -91,7 +92,7 @@ def joint_strengths(run: Run, data: Data, fitted: Fitted, strengths: dict[str, f
     for part in data.of(LabelledAlerts, run.config.modality(free[0]).data, CALIBRATE):
         logits = np.zeros((len(part), len(MODALITIES), CLASS_COUNT), np.float32)
         if "light_curve" in fitted.encoders:
-            logits[:, LIGHT_CURVE] = _blend(run, fitted, part.curves)[1]
+            logits[:, LIGHT_CURVE] = blend(run, fitted, part.curves)[1]
         for name in free:
             arrays, usable = arrays_of(name, part)
             rows = np.flatnonzero(usable)
@@ -239,7 +240,7 @@ def _alert_blocks(run: Run, data: Data, fitted: Fitted, rng: np.random.Generator
             for name, (held, _) in arrays.items()
         }
         if _has(fitted, "light_curve"):
-            said[LIGHT_CURVE] = _blended(run, fitted, part.curves.take(whole), rng)
+            said[LIGHT_CURVE] = _blended(run, fitted, only_detections(part.curves.take(whole)), rng)
         blocks.append(Block(said, part.take(whole)))
     return blocks
 
@@ -255,11 +256,12 @@ def _changed(run: Run, fitted: Fitted, modality: str, arrays: Any, rng: np.rando
 
 
 def _blended(run: Run, fitted: Fitted, curves: LightCurves, rng: np.random.Generator) -> Said:
-    """Tokens of changed copies of curves, and the network's logits blended with the trees' as in serving."""
-    return _blend(run, fitted, run.config.modality("light_curve").change(curves, run.config.fusion.longest, rng))
+    """What is said of changed copies of curves."""
+    return blend(run, fitted, run.config.modality("light_curve").change(curves, run.config.fusion.longest, rng))
 
 
-def _blend(run: Run, fitted: Fitted, curves: LightCurves) -> Said:
+def blend(run: Run, fitted: Fitted, curves: LightCurves) -> Said:
+    """Tokens of curves, and the network's logits blended with the trees' as in serving."""
     token, logits = encode_curves(run, fitted.encoders["light_curve"], curves)
     if not fitted.tree_share:
         return token, logits

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from classifiers.data import LabelledAlerts, LabelledCurves, augmented
+from classifiers.data.augment import only_detections
 from classifiers.features import cutout_images, light_curve_tokens, pool_nights
 from classifiers.features.light_curve import TOKEN_FEATURES
 from classifiers.models.cutouts import CutoutEncoder
@@ -47,7 +48,11 @@ class Fit(Protocol):
 
 
 def pretrain_light_curve(
-    encoder: nn.Module, inputs: Sequence[LabelledCurves], fit: Fit, hidden_share: float = 0.3, longest: int = 64
+    encoder: nn.Module,
+    inputs: Sequence[LabelledCurves | LabelledAlerts],
+    fit: Fit,
+    hidden_share: float = 0.3,
+    longest: int = 64,
 ) -> None:
     """Teaches a light-curve encoder to foretell the flux of hidden tokens; no label is read.
 
@@ -62,8 +67,10 @@ def pretrain_light_curve(
     sizes = np.array([len(each.label) for each in inputs], np.float64)
     hidden_places = list(HIDDEN_FEATURES)
 
+    every = [only_detections(each.curves) for each in inputs]
+
     def loss_of(rng: np.random.Generator) -> Tensor:
-        curves = inputs[int(rng.choice(len(inputs), p=sizes / sizes.sum()))].curves
+        curves = every[int(rng.choice(len(every), p=sizes / sizes.sum()))]
         changed = augmented(curves.take(rng.integers(0, len(curves), fit.batch)), longest, rng)
         pooled = pool_nights(changed)
         arrays = light_curve_tokens(pooled, np.arange(len(pooled)), max(2, int(pooled.lengths().max())))
