@@ -1,8 +1,7 @@
-"""The command line: train a bundle, evaluate it, print its card or write it anew."""
+"""The command line: make a bundle, evaluate it, print its card or write it anew."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +10,7 @@ import typer
 
 from classifiers.bundle import DEFAULT_BUNDLE, BundleError, open_bundle
 from classifiers.card import card_text, metrics_text
+from classifiers.training.command import calibrate, export, train, train_config, tune
 
 app = typer.Typer(
     no_args_is_help=True, help="Train, evaluate and describe the classifiers.", pretty_exceptions_enable=False
@@ -20,18 +20,8 @@ BundleOption = Annotated[str, typer.Option(help="Bundle folder, or 'default' for
 DataOption = Annotated[Path, typer.Option(help="Folder of light_curves.parquet, spectra.parquet and ztf_alerts/.")]
 
 
-@app.command()
-def train(
-    data: DataOption,
-    out: Annotated[Path, typer.Option(help="Bundle folder to write; replaced if it exists.")],
-) -> None:
-    """Train the default bundle from a data folder (needs torch: the `train` extra)."""
-    if importlib.util.find_spec("torch") is None:
-        _stop("training needs torch: install the `train` extra, or use .venv-train (make venv-train)")
-    _check_data(data)
-    from classifiers.training.train import train as train_bundle
-
-    typer.echo(card_text(train_bundle(data, out, typer.echo)))
+for command in (train, export, calibrate, tune, train_config):
+    app.command()(command)
 
 
 @app.command()

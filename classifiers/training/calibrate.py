@@ -16,7 +16,7 @@ from classifiers.calibration import Objects, calibrate_on
 from classifiers.data import LabelledAlerts, LabelledCurves, LabelledSpectra
 from classifiers.novelty import Novelty, save_novelty
 from classifiers.serving import BundleClassifier
-from classifiers.training.config import ConfigError, TrainingConfig
+from classifiers.training.config import TrainingConfig
 from classifiers.training.provider import (
     CALIBRATE,
     TRAIN,
@@ -48,8 +48,6 @@ def calibrate_bundle(bundle: str, folder: Path, out: Path, config: TrainingConfi
     calibration, and are left out.
     """
     open_bundle(bundle)
-    if out.exists() and not (out / CARD).is_file() and any(out.iterdir()):
-        raise ConfigError(f"{out} is there and holds no bundle: name another --out")
     data = read_data(config, folder)
     with tempfile.TemporaryDirectory() as scratch:
         staged = Path(shutil.copytree(bundle_folder(bundle), Path(scratch) / "bundle"))
