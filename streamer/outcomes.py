@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from schemas.alert import QUALITY_FLAGS, AlertBatch
+from schemas.light_curve import IntArray
 from schemas.records import DeadLetter
 from schemas.scored import ScoredBatch
 from schemas.surveys.reading import Rejected
+from schemas.wire import bits
 
 
 @dataclass(slots=True)
@@ -27,6 +32,10 @@ class Outcomes:
     """Scored alerts that no model could classify, by reason."""
     uncalibrated: Counter[str] = field(default_factory=Counter)
     """Classified alerts whose scores no labelled alert of their kind stands behind, by survey."""
+    real_scores: Counter[tuple[str, float]] = field(default_factory=Counter)
+    """Alerts that were assessed, scored or not, by (survey, real score rounded up to hundredths)."""
+    flags: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Alerts that were assessed and have a quality flag, by (survey, flag)."""
 
     def add(self, other: Outcomes) -> None:
         """Adds the counts of another batch."""
@@ -38,6 +47,8 @@ class Outcomes:
         self.classes.update(other.classes)
         self.unclassified.update(other.unclassified)
         self.uncalibrated.update(other.uncalibrated)
+        self.real_scores.update(other.real_scores)
+        self.flags.update(other.flags)
 
     def count_scored(self, scored: ScoredBatch) -> None:
         """Counts a batch of scored alerts: by class, by the reason of having none, and those without a calibration."""
@@ -47,6 +58,13 @@ class Outcomes:
         self.unclassified.update(reason for reason in scored.unclassified_reason if reason is not None)
         bare = [name is not None and known is None for name, known in zip(predicted, scored.calibration, strict=True)]
         self.uncalibrated[scored.survey] += sum(bare)
+
+    def count_assessed(self, alerts: AlertBatch, index: IntArray) -> None:
+        """Counts the alerts in `index`, whose stamps were looked at: their real scores and quality flags."""
+        hundredths = np.ceil(100.0 * alerts.real_score[index]) / 100.0
+        self.real_scores.update((alerts.survey, score) for score in hundredths.tolist())
+        is_set = bits(alerts.quality[index], len(QUALITY_FLAGS)).sum(axis=0).tolist()
+        self.flags.update({(alerts.survey, name): n for name, n in zip(QUALITY_FLAGS, is_set, strict=True) if n})
 
     def check(self) -> None:
         """Raises AssertionError if a message was lost or counted twice: a bug here, never the input's fault."""

@@ -90,6 +90,7 @@ class Pipeline:
             likely = self.select.likely(alerts)
         with self._at("assess"):
             self.assess(assembled, likely)
+        taken.outcomes.count_assessed(alerts, likely)
         with self._at("select"):
             selected = self.select(alerts, assembled.curves.light_curves)
         chosen = np.flatnonzero([reason is None for reason in selected.reason])

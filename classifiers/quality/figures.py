@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from classifiers.data.judged import JudgedAlerts
-from classifiers.forest import Forest
-from classifiers.quality.features import SURVEY_SCORES, quality_features
 from schemas.alert import QUALITY_FLAGS
-from schemas.light_curve import Float32Array, FloatArray
+from schemas.light_curve import FloatArray
 
 REJECTED = 0.9
 """Share of the simulated bogus detections that a threshold rejects at which recalls are given."""
@@ -33,85 +32,83 @@ def auc(positive: npt.NDArray[np.bool_], score: FloatArray) -> float:
     return float((rank[positive].sum() - n * (n + 1) / 2.0) / (n * m)) if n and m else float("nan")
 
 
-def real_figures(held: list[JudgedAlerts], measures: list[Float32Array], blind: Forest) -> dict[str, Any]:
-    """Figures of one survey's real score over alerts held aside; `blind` never saw the survey's own score."""
-    scores = [each.alerts.real_score for each in held]
-    blinds = [
-        blind.predict(_without(quality_features(each.alerts, values), SURVEY_SCORES[each.alerts.survey]))
-        for each, values in zip(held, measures, strict=True)
-    ]
-    real, night = held[0], held[1] if len(held) > 1 else None
-    own = real.alerts.survey_real_score
+def real_figures(
+    judged: Sequence[JudgedAlerts], scores: Sequence[FloatArray], blinds: Sequence[FloatArray]
+) -> dict[str, Any]:
+    """Figures of one survey's real score: over real alerts and, where there is one, over a simulated night.
+
+    `scores`, (n,) of each: by models that did not see these objects; `blinds`: nor the survey's own score of any.
+    """
+    real, own = judged[0], judged[0].alerts.survey_real_score
     sure = (own >= SURE_REAL) | (own <= SURE_BOGUS)
-    out: dict[str, Any] = {
-        "real alerts": {
-            "n": len(real),
-            "sure of the survey: real": int((own >= SURE_REAL).sum()),
-            "sure of the survey: bogus": int((own <= SURE_BOGUS).sum()),
-            "auc against the survey, its score unseen": _figure(own[sure] >= SURE_REAL, blinds[0][sure]),
-            "flags": _flag_counts(real),
-        }
+    of_real: dict[str, Any] = {
+        "n": len(real),
+        "survey's score at least 0.9": int((own >= SURE_REAL).sum()),
+        "survey's score at most 0.1": int((own <= SURE_BOGUS).sum()),
+        "auc of these two, survey's score unseen": _figure(own[sure] >= SURE_REAL, blinds[0][sure]),
+        "flags": _flag_counts(real),
+        "flags where the survey's score is at least 0.9": _flag_counts(real.take(np.flatnonzero(own >= SURE_REAL))),
     }
-    if night is None:
-        return out
-    truth = night.real == 1.0
+    if len(judged) == 1:
+        return {"real alerts": of_real}
+    night = judged[1]
+    truth, certain = night.real == 1.0, real.is_certain
     threshold, blind_threshold = (float(np.quantile(each[1][~truth], REJECTED)) for each in (scores, blinds))
-    certain = real.is_certain
-    out["real alerts"] |= {
+    of_real |= {
         "labelled": int(certain.sum()),
         "labelled kept where 90 % of simulated bogus go": _share(scores[0][certain] >= threshold),
         "the same, survey's score unseen": _share(blinds[0][certain] >= blind_threshold),
     }
-    known = ~np.isnan(night.alerts.survey_real_score)
-    out["simulated alerts"] = {
+    of_night = {
         "n": len(night),
         "bogus": int((~truth).sum()),
         "auc": _figure(truth, scores[1]),
         "auc, survey's score unseen": _figure(truth, blinds[1]),
-        "auc of the survey's own score": _figure(truth[known], night.alerts.survey_real_score[known]),
+        "auc of the survey's own score": _figure(truth, night.alerts.survey_real_score),
         "threshold that rejects 90 % of bogus": round(threshold, 4),
         "real kept there": _share(scores[1][truth] >= threshold),
         "flags of real": _flag_counts(night.take(np.flatnonzero(truth))),
         "flags of bogus": _flag_counts(night.take(np.flatnonzero(~truth))),
     }
-    return out
+    return {"real alerts": of_real, "simulated alerts": of_night}
 
 
 def interest_figures(
-    truth: FloatArray,
+    wanted: npt.NDArray[np.bool_],
     score: FloatArray,
     object_ids: list[str],
-    simulated: dict[str, tuple[JudgedAlerts, FloatArray]],
+    nights: list[tuple[JudgedAlerts, npt.NDArray[np.bool_], FloatArray]],
 ) -> dict[str, Any]:
-    """Figures of the interest score: of real labelled alerts by folds, and of simulated nights kept aside."""
-    positive = truth > 0
+    """Figures of the interest score: of real labelled alerts by folds, and of simulated nights kept aside.
+
+    `nights`: each with which alerts are interesting, (n,), and their scores, (n,).
+    """
     out: dict[str, Any] = {
         "real alerts, 5 folds by object": {
-            "alerts": len(truth),
+            "alerts": len(wanted),
             "objects": len(set(object_ids)),
-            "interesting alerts": int(positive.sum()),
-            "auc": _figure(positive, score),
-            "uninteresting kept where 95 % of the interesting are": _share(
-                score[~positive] >= np.quantile(score[positive], 0.05)
-            ),
+            "interesting alerts": int(wanted.sum()),
+            "auc": _figure(wanted, score),
+            "threshold that keeps 95 %": round(_keeping(score[wanted]), 4),
+            "others kept there": _share(score[~wanted] >= _keeping(score[wanted])),
         }
     }
-    for name, (judged, values) in simulated.items():
-        wanted = np.isin(judged.label, (0, 1, 2, 5))
-        bogus = judged.real == 0.0
-        threshold = float(np.quantile(values[wanted], 0.05))
-        out[name] = {
+    for judged, is_wanted, values in nights:
+        threshold = _keeping(values[is_wanted])
+        out[f"simulated {judged.alerts.survey} alerts"] = {
             "alerts": len(judged),
-            "interesting alerts": int(wanted.sum()),
-            "auc": _figure(wanted, values),
-            "bogus kept where 95 % of the interesting are": _share(values[bogus] >= threshold),
+            "interesting alerts": int(is_wanted.sum()),
+            "auc": _figure(is_wanted, values),
+            "threshold that keeps 95 %": round(threshold, 4),
+            "other real ones kept there": _share(values[~is_wanted & (judged.real > 0)] >= threshold),
+            "bogus kept there": _share(values[judged.real == 0] >= threshold),
         }
     return out
 
 
-def _without(features: Float32Array, scores: int) -> Float32Array:
-    features[:, :scores] = np.nan
-    return features
+def _keeping(scores: FloatArray) -> float:
+    """The threshold that keeps 95 % of these; NaN of none."""
+    return float(np.quantile(scores, 0.05)) if len(scores) else float("nan")
 
 
 def _figure(positive: npt.NDArray[np.bool_], score: FloatArray) -> float | None:

@@ -94,31 +94,62 @@ def fit_quality(
     have the survey's own score for a teacher and no bogus detection that is known to be one.
     """
     seed = int(rng.integers(2**31))
-    data: dict[str, list[JudgedAlerts]] = {}
+    data: dict[str, Judged] = {}
     figures: dict[str, Any] = {}
     for survey in SURVEYS:
         progress(f"quality: reading {survey.upper()} alerts")
         real = read_judged_alerts(folder, survey)
-        side = split_of(real.alerts.object_id)
-        fitted = [real.take(np.flatnonzero(side != TEST))]
-        held = [real.take(np.flatnonzero(side == TEST))]
-        if simulated is not None:
-            fitted.append(read_judged_night(simulated / survey, survey))
-            held.append(read_judged_night(simulated / f"{survey}-test", survey))
-        measures = [_completed(each) for each in (*fitted, *held)]
-        examples = Examples.joined([real_examples(*pair) for pair in zip(fitted, measures, strict=False)])
-        model = fit_binary(examples, quality_feature_names(survey), seed)
-        model.save_model(str(out / REAL_TREES[survey]))
-        forest = Forest.of_text(model.model_to_string())
-        for each, values in zip((*fitted, *held), measures, strict=True):
-            each.alerts.real_score = forest.predict(quality_features(each.alerts, values))
-        blind = fit_binary(without_survey_score(examples, survey), quality_feature_names(survey), seed)
-        figures[survey] = real_figures(held, measures[len(fitted) :], Forest.of_text(blind.model_to_string()))
-        data[survey] = [*fitted, *held]
+        named = (survey, f"{survey}-test") if simulated is not None else ()
+        nights = [read_judged_night(simulated / name, survey) for name in named if simulated is not None]
+        progress(f"quality: fitting the real/bogus trees of {survey.upper()}")
+        figures[survey] = _real(survey, real, nights, out, seed)
+        data[survey] = Judged(real, nights)
     progress("quality: fitting the interest trees")
     curves = read_light_curves(folder)
     figures["interest"] = _interest(data, curves, out, seed, rng)
     return {"interesting": list(INTERESTING), "counts": _counts(data, curves), "metrics": figures}
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """All alerts of one survey."""
+
+    real: JudgedAlerts
+    nights: list[JudgedAlerts]
+    """Simulated: one that is fitted on, then one of another seed for the figures; or none."""
+
+
+def _real(survey: str, real: JudgedAlerts, nights: list[JudgedAlerts], out: Path, seed: int) -> dict[str, Any]:
+    """Writes a survey's real/bogus trees and fills the real score of all its alerts; their figures.
+
+    Figures of real alerts come from folds by object, those of simulated ones from the night that is not fitted on.
+    """
+    names = quality_feature_names(survey)
+    measures = [_completed(each) for each in (real, *nights)]
+    rows = [quality_features(each.alerts, values) for each, values in zip((real, *nights), measures, strict=True)]
+    night = [real_examples(nights[0], rows[1])] if nights else []
+
+    def fitted(keep: npt.NDArray[np.bool_], is_blind: bool) -> lightgbm.Booster:
+        chosen = np.flatnonzero(keep)
+        examples = Examples.joined([real_examples(real.take(chosen), rows[0][chosen]), *night])
+        return fit_binary(without_survey_score(examples, survey) if is_blind else examples, names, seed)
+
+    kept = split_of(real.alerts.object_id) != TEST
+    model = fitted(kept, False)
+    model.save_model(str(out / REAL_TREES[survey]))
+    score, blind_score = ([_forest(each).predict(r) for r in rows] for each in (model, fitted(kept, True)))
+    for each, values in zip((real, *nights), score, strict=True):
+        each.alerts.real_score = values.copy()
+    fold = fold_of(real.alerts.object_id)
+    for k in range(FOLDS):
+        held = fold == k
+        for scores, is_blind in ((score, False), (blind_score, True)):
+            scores[0][held] = _forest(fitted(~held, is_blind)).predict(rows[0][held])
+    return real_figures((real, *nights[1:]), (score[0], *score[2:]), (blind_score[0], *blind_score[2:]))
+
+
+def _forest(model: lightgbm.Booster) -> Forest:
+    return Forest.of_text(model.model_to_string())
 
 
 def _completed(judged: JudgedAlerts) -> Float32Array:
@@ -128,14 +159,14 @@ def _completed(judged: JudgedAlerts) -> Float32Array:
     return measures
 
 
-def real_examples(judged: JudgedAlerts, measures: Float32Array) -> Examples:
+def real_examples(judged: JudgedAlerts, features: Float32Array) -> Examples:
     """Three looks at each alert of which anything is known: whole, without the survey's score, without stamps.
 
     Certain bogus and certain real ones weigh the same in sum; an alert whose teacher is the survey's score weighs as
     much as a certain one.
     """
     known = np.flatnonzero(~np.isnan(judged.real))
-    whole = quality_features(judged.alerts, measures)[known]
+    whole = features[known]
     target = judged.real[known]
     weight = np.ones(len(known))
     certain = judged.is_certain[known]
@@ -169,45 +200,43 @@ def fit_binary(examples: Examples, names: tuple[str, ...], seed: int) -> lightgb
 
 
 def _interest(
-    data: dict[str, list[JudgedAlerts]], curves: LabelledCurves, out: Path, seed: int, rng: np.random.Generator
+    data: dict[str, Judged], curves: LabelledCurves, out: Path, seed: int, rng: np.random.Generator
 ) -> dict[str, Any]:
-    """Writes the interest trees; figures of five folds by object over the labelled real alerts of both sides."""
-    alerts, simulated = _labelled(data["ztf"]), [each for each in (*data["ztf"], *data["lsst"]) if _is_simulated(each)]
+    """Writes the interest trees; figures of five folds by object over all labelled real alerts."""
+    real = data["ztf"].real
+    alerts = real.take(np.flatnonzero(real.label >= 0))
     cut = [cut_short(curves.curves, LONGEST_COPY, rng) for _ in range(CURVE_COPIES)]
     curve_rows = np.concatenate([_curve_features(light_curve_statistics(pool_nights(each))) for each in cut])
     curve_label, curve_id = np.tile(curves.label, CURVE_COPIES), curves.object_id * CURVE_COPIES
-    alert_rows = np.concatenate([interest_features(each.alerts, each.curves) for each in alerts])
-    alert_label = np.concatenate([each.label for each in alerts])
-    alert_id = [name for each in alerts for name in each.alerts.object_id]
-    seen_nights = [each for k, each in enumerate(simulated) if k % 2 == 0]
-    night = [_balanced(interest_features(each.alerts, each.curves), is_interesting(each.label)) for each in seen_nights]
+    alert_rows, alert_id = interest_features(alerts.alerts, alerts.curves), alerts.alerts.object_id
+    night = [
+        balanced(interest_features(each.alerts, each.curves), is_interesting(each.label))
+        for survey in SURVEYS
+        for each in data[survey].nights[:1]
+    ]
 
     def fitted(keep_alert: npt.NDArray[np.bool_], keep_curve: npt.NDArray[np.bool_]) -> lightgbm.Booster:
         parts = [
-            _balanced(alert_rows[keep_alert], is_interesting(alert_label[keep_alert])),
-            _balanced(curve_rows[keep_curve], is_interesting(curve_label[keep_curve])),
+            balanced(alert_rows[keep_alert], is_interesting(alerts.label[keep_alert])),
+            balanced(curve_rows[keep_curve], is_interesting(curve_label[keep_curve])),
             *night,
         ]
-        return fit_binary(Examples.joined([part for part in parts if len(part.target)]), INTEREST_FEATURES, seed)
+        return fit_binary(Examples.joined(parts), INTEREST_FEATURES, seed)
 
     alert_fold, curve_fold = fold_of(alert_id), fold_of(curve_id)
-    score = np.full(len(alert_label), np.nan)
+    score = np.full(len(alerts), np.nan)
     for fold in range(FOLDS):
-        forest = Forest.of_text(fitted(alert_fold != fold, curve_fold != fold).model_to_string())
+        forest = _forest(fitted(alert_fold != fold, curve_fold != fold))
         score[alert_fold == fold] = forest.predict(alert_rows[alert_fold == fold])
     model = fitted(split_of(alert_id) != TEST, split_of(curve_id) != TEST)
     model.save_model(str(out / SELECTION_TREES))
-    forest = Forest.of_text(model.model_to_string())
-    quality = Quality({}, forest)
+    quality = Quality({}, _forest(model))
+    aside = [each for survey in SURVEYS for each in data[survey].nights[1:]]
     return interest_figures(
-        is_interesting(alert_label),
+        is_interesting(alerts.label) > 0,
         score,
         alert_id,
-        {
-            f"{each.alerts.survey} simulated": (each, quality.interest(each.alerts, each.curves))
-            for k, each in enumerate(simulated)
-            if k % 2 == 1
-        },
+        [(each, is_interesting(each.label) > 0, quality.interest(each.alerts, each.curves)) for each in aside],
     )
 
 
@@ -221,16 +250,7 @@ def fold_of(object_ids: list[str]) -> IntArray:
     return np.array([int(hashlib.sha256(name.encode()).hexdigest(), 16) // 25 % FOLDS for name in object_ids], np.int64)
 
 
-def _is_simulated(judged: JudgedAlerts) -> bool:
-    """A night's truth makes every alert certain and knows bogus ones; no list of real alerts does."""
-    return bool(judged.is_certain.all() and (judged.real == 0.0).any())
-
-
-def _labelled(real: list[JudgedAlerts]) -> list[JudgedAlerts]:
-    return [each.take(np.flatnonzero(each.label >= 0)) for each in real if not _is_simulated(each)]
-
-
-def _balanced(features: Float32Array, target: FloatArray) -> Examples:
+def balanced(features: Float32Array, target: FloatArray) -> Examples:
     """Both answers weigh the same in sum, whatever their numbers."""
     share = target.mean() if len(target) else 0.5
     weight = np.where(target > 0, 0.5 / max(share, 1e-9), 0.5 / max(1.0 - share, 1e-9))
@@ -244,14 +264,14 @@ def _curve_features(statistics: Float32Array) -> Float32Array:
     return np.concatenate([rest, statistics], axis=1)
 
 
-def _counts(data: dict[str, list[JudgedAlerts]], curves: LabelledCurves) -> dict[str, dict[str, int]]:
-    counts = {
-        f"{survey} {'simulated' if _is_simulated(each) else 'real'}{' (figures only)' if 2 * k >= len(sets) else ''}": {
-            "alerts": len(each),
-            "certainly real": int(np.sum(each.is_certain & (each.real == 1.0))),
-            "certainly bogus": int(np.sum(each.is_certain & (each.real == 0.0))),
-        }
-        for survey, sets in data.items()
-        for k, each in enumerate(sets)
-    }
+def _counts(data: dict[str, Judged], curves: LabelledCurves) -> dict[str, dict[str, int]]:
+    counts: dict[str, dict[str, int]] = {}
+    for survey, judged in data.items():
+        names = ("real", "simulated", "simulated, figures only")
+        for name, each in zip(names, (judged.real, *judged.nights), strict=False):
+            counts[f"{survey} {name}"] = {
+                "alerts": len(each),
+                "certainly real": int(np.sum(each.is_certain & (each.real == 1.0))),
+                "certainly bogus": int(np.sum(each.is_certain & (each.real == 0.0))),
+            }
     return {**counts, "light curves": {"objects": len(curves.label)}}

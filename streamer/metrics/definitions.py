@@ -19,6 +19,10 @@ BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 2_048, 4_096, 10_
 """Upper bounds [messages]: up to the largest batch that can be configured."""
 
 
+REAL_SCORE_BUCKETS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0)
+"""Upper bounds: finest at both ends, where most alerts are."""
+
+
 @dataclass(frozen=True, slots=True)
 class Definition(Generic[M]):
     """One metric."""
@@ -61,6 +65,19 @@ UNCALIBRATED = Definition(
     "Classified alerts whose scores no labelled alert of their kind stands behind, by survey.",
     ("survey",),
 )
+REAL_SCORE = Definition(
+    Histogram,
+    "streamer_real_score",
+    "Real scores (0 bogus, 1 real) of the alerts whose stamps were looked at, by survey.",
+    ("survey",),
+    REAL_SCORE_BUCKETS,
+)
+QUALITY = Definition(
+    Counter,
+    "streamer_quality_flags_total",
+    "Alerts whose stamps were looked at and that have a quality flag, by survey and flag.",
+    ("survey", "flag"),
+)
 RECEIVED = Definition(Counter, "streamer_received_bytes_total", "Bytes of the messages that were taken in.")
 BATCH = Definition(Histogram, "streamer_batch_messages", "Messages in a batch.", buckets=BATCH_BUCKETS)
 STAGE = Definition(
@@ -100,7 +117,7 @@ MODEL = Definition(
 STORE = Definition(Gauge, "streamer_store_info", "Always 1: where objects are kept.", ("store",))
 
 DEFINITIONS: tuple[Definition[Counter] | Definition[Gauge] | Definition[Histogram], ...] = (
-    MESSAGES, SCORES, UNCLASSIFIED, UNCALIBRATED, RECEIVED, BATCH, STAGE, LATENCY, LAST_BATCH, ASSIGNED, LAG, PARKED,
-    FAILURES, BUILD, MODEL, STORE,
+    MESSAGES, SCORES, UNCLASSIFIED, UNCALIBRATED, REAL_SCORE, QUALITY, RECEIVED, BATCH, STAGE, LATENCY, LAST_BATCH,
+    ASSIGNED, LAG, PARKED, FAILURES, BUILD, MODEL, STORE,
 )  # fmt: skip
 """All of them, in the order of the docs page."""

@@ -163,6 +163,8 @@ class WorkerMetrics:
         self._scores = definitions.SCORES.made(self.registry)
         self._unclassified = definitions.UNCLASSIFIED.made(self.registry)
         self._uncalibrated = definitions.UNCALIBRATED.made(self.registry)
+        self._real_score = definitions.REAL_SCORE.made(self.registry)
+        self._quality = definitions.QUALITY.made(self.registry)
         self._received = definitions.RECEIVED.made(self.registry)
         self._batch = definitions.BATCH.made(self.registry)
         self._stage = definitions.STAGE.made(self.registry)
@@ -192,6 +194,11 @@ class WorkerMetrics:
             self._unclassified.labels(reason).inc(count)
         for survey, count in outcomes.uncalibrated.items():
             self._uncalibrated.labels(survey).inc(count)
+        for (survey, score), count in outcomes.real_scores.items():
+            for _ in range(count):
+                self._real_score.labels(survey).observe(score)
+        for (survey, name), count in outcomes.flags.items():
+            self._quality.labels(survey, name).inc(count)
 
 
 def _utc(unix_s: float) -> datetime:

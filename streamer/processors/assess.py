@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Protocol
+
 import numpy as np
 
-from classifiers.quality import Quality
-from schemas.light_curve import IntArray
+from schemas.alert import AlertBatch
+from schemas.cutout import CutoutTriplet
+from schemas.light_curve import FloatArray, IntArray, LightCurves
 from schemas.stamps import read_triplet
 from streamer.processors.assemble import AssembledAlerts
+
+
+class QualityModel(Protocol):
+    """Judges detections and their interest: a bundle's `classifiers.quality.Quality`."""
+
+    def assess(self, alerts: AlertBatch, cutouts: Sequence[CutoutTriplet]) -> None:
+        """Completes `quality` and fills `real_score` of every alert."""
+        ...
+
+    def interest(self, alerts: AlertBatch, curves: LightCurves) -> FloatArray:
+        """How interesting each alert is, 0 to 1, shape (n,)."""
+        ...
 
 
 class Assess:
     """Reads stamps once, for the flags, the real score and later the classifier."""
 
-    def __init__(self, quality: Quality) -> None:
+    def __init__(self, quality: QualityModel) -> None:
         self._quality = quality
 
     def __call__(self, assembled: AssembledAlerts, index: IntArray) -> None:

@@ -8,16 +8,16 @@ from pathlib import Path
 import lightgbm
 import numpy as np
 
-from classifiers.quality import Quality
 from schemas.alert import AlertBatch
 from schemas.light_curve import FloatArray, LightCurves
 from streamer.errors import ConfigurationError
+from streamer.processors.assess import QualityModel
 
 
 class InterestScore:
     """The bundle's own model: supernova or tidal disruption rather than anything else."""
 
-    def __init__(self, quality: Quality) -> None:
+    def __init__(self, quality: QualityModel) -> None:
         self._quality = quality
 
     def score(self, alerts: AlertBatch, curves: LightCurves) -> FloatArray:

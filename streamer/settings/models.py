@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from schemas.taxonomy import CLASSES
+from schemas.taxonomy import CLASSES, checked_cut
 from streamer.settings.fields import Number, Section, Switch, Whole, setting
 from streamer.settings.service import (
     HOME,
@@ -25,6 +25,9 @@ from streamer.settings.service import (
 
 ClassName = Literal["SN I", "SN II", "SLSN", "CV", "AGN", "TDE", "other"]
 """One of `schemas.taxonomy.CLASSES` (a test holds the two together)."""
+
+NodeName = Literal[ClassName, "SN Ia", "SN Ib", "SN Ic", "SN IIP", "SN IIn", "SN IIb"]
+"""One of `schemas.taxonomy.NODES` (a test holds the two together)."""
 
 
 class BatchSettings(Section):
@@ -59,15 +62,35 @@ class ClassifierSettings(Section):
     prior: dict[ClassName, Annotated[Number, Field(ge=0.0)]] | None = setting(
         None,
         min_length=1,
-        description="Weights that move the class scores to another mixture of classes: each score is multiplied by "
-        "its class's weight, then they are scaled to sum to 1 again. A class that is not named keeps the weight 1.",
-        examples=[{"SN I": 1.0, "TDE": 0.2}],
+        description="How common the classes are in your stream: a share or a count for every class, in the place of "
+        "the bundle's own (`classifiers card` shows it). The scores move to it by Bayes' rule; prediction sets and "
+        "novelty stay.",
+        examples=[{"SN I": 70, "SN II": 17, "SLSN": 1, "CV": 5, "AGN": 4, "TDE": 1, "other": 2}],
+    )
+    taxonomy: tuple[NodeName, ...] | None = setting(
+        None,
+        min_length=1,
+        description="Classes whose scores are wanted in `taxonomy_scores`, at any depth of the tree: each broad class, "
+        "or all of its finer types in its place, once. The broad classes' scores are given in any case.",
+        examples=[["SN Ia", "SN Ib", "SN Ic", "SN II", "SLSN", "CV", "AGN", "TDE", "other"]],
     )
 
     @model_validator(mode="after")
-    def _prior_leaves_a_class(self) -> Self:
-        if self.prior is not None and all(self.prior.get(name, 1.0) == 0.0 for name in _class_names()):
-            raise PydanticCustomError("prior", "at least one class needs a weight above 0")
+    def _prior_names_every_class(self) -> Self:
+        if self.prior is not None:
+            if missing := [name for name in _class_names() if name not in self.prior]:
+                raise PydanticCustomError("prior", f"a prior names every class; {', '.join(missing)} missing")
+            if not any(self.prior.values()):
+                raise PydanticCustomError("prior", "at least one class needs a share above 0")
+        return self
+
+    @model_validator(mode="after")
+    def _taxonomy_is_a_cut(self) -> Self:
+        if self.taxonomy is not None:
+            try:
+                checked_cut(self.taxonomy)
+            except ValueError as error:
+                raise PydanticCustomError("taxonomy", "{fault}", {"fault": str(error)}) from None
         return self
 
 
@@ -157,22 +180,38 @@ class SelectionSettings(Section):
 
     ztf: tuple[Selection, ...] = setting(
         (
-            Selection(name="real", cuts=(Cut(field="candidate.drb", at_least=0.1),)),
+            Selection(
+                name="real", cuts=(Cut(field="candidate.drb", at_least=0.1), Cut(field="real_score", at_least=0.1))
+            ),
             Selection(
                 name="real_without_drb",
-                cuts=(Cut(field="candidate.drb", missing="only"), Cut(field="candidate.rb", at_least=0.1)),
+                cuts=(
+                    Cut(field="candidate.drb", missing="only"),
+                    Cut(field="candidate.rb", at_least=0.1),
+                    Cut(field="real_score", at_least=0.1),
+                ),
             ),
         ),
         min_length=1,
-        description="Selections of ZTF alerts. The default drops clear bogus: drb below 0.1, or rb below 0.1 where "
-        "drb is missing. Among 331 labelled public alerts the lowest scores are drb 0.38 (322 with drb) and rb 0.43 "
-        "(9 without); of 470 alerts with drb and without label, 38 lie below 0.1.",
+        description="Selections of ZTF alerts. The default drops clear bogus: drb below 0.1 (rb where drb is missing), "
+        "then a real score below 0.1. Among 331 labelled public alerts the lowest scores are drb 0.38 (322 with drb) "
+        "and rb 0.43 (9 without), and a real score below 0.1 has one of them, scored by trees that did not "
+        "see their objects; of simulated bogus detections 69 % pass the survey's score alone and 3 % both.",
     )
     lsst: tuple[Selection, ...] = setting(
-        (Selection(name="real", cuts=(Cut(field="diaSource.reliability", at_least=0.05, missing="keep"),)),),
+        (
+            Selection(
+                name="real",
+                cuts=(
+                    Cut(field="diaSource.reliability", at_least=0.05, missing="keep"),
+                    Cut(field="real_score", at_least=0.1),
+                ),
+            ),
+        ),
         min_length=1,
-        description="Selections of LSST alerts. The default drops clear bogus: reliability below 0.05. The lowest of "
-        "67 on-sky v10.0 alerts is 0.12; of 94 alerts of simulated and test sky (v7.4, v9.0), 8 lie below 0.05.",
+        description="Selections of LSST alerts. The default drops clear bogus: reliability below 0.05, then a real score "
+        "below 0.1. The lowest reliability of 67 on-sky v10.0 alerts is 0.12, and 2 of the 67 have a real score below "
+        "0.1; of simulated bogus detections all pass the survey's score and 23 % both.",
     )
 
     @model_validator(mode="after")

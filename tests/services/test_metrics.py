@@ -18,7 +18,7 @@ from streamer.metrics import WorkerMetrics
 from streamer.settings import Settings
 from streamer.sinks.memory import MemoryDeadLetterSink, MemorySink
 from streamer.state.sqlite import SqliteObjectStore
-from tests.fakes import CountingClassifier, night, packets
+from tests.fakes import CountingClassifier, PlainQuality, night, packets
 from tests.services.test_prometheus_server import ask
 
 
@@ -38,7 +38,7 @@ def test_prometheus_finds_what_a_running_pipeline_did(
     )
     taken = packets([*night("ztf", 40), *night("lsst", 20), b"foreign bytes"])
     with SqliteObjectStore(tmp_path / "state", 1_000_000) as store:
-        pipeline = build_pipeline(Settings(), store, [MemorySink()], MemoryDeadLetterSink(), None, CountingClassifier())
+        pipeline = build_pipeline(Settings(), store, [MemorySink()], MemoryDeadLetterSink(), None, CountingClassifier(), quality=PlainQuality())
         outcomes = pipeline.process(taken)
     size_bytes = sum(len(packet.payload) for packet in taken)
     metrics.batch(outcomes, pipeline.seconds, size_bytes, np.full(61, 0.2))

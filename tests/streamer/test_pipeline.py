@@ -23,7 +23,7 @@ from streamer.settings.models import Selection, SelectionSettings
 from streamer.sinks.memory import MemoryDeadLetterSink, MemorySink
 from streamer.state.sqlite import SqliteObjectStore
 from streamer.state.store import Seen
-from tests.fakes import CountingClassifier, bend_lsst, bend_ztf, night, packets, write_container
+from tests.fakes import CountingClassifier, PlainQuality, bend_lsst, bend_ztf, night, packets, write_container
 
 EVERYTHING = Settings(
     selections=SelectionSettings(
@@ -47,7 +47,7 @@ class Bench:
         self.scores, self.letters = MemorySink(), MemoryDeadLetterSink()
         self.classifier = CountingClassifier(fails_on)
         self.pipeline: Pipeline = build_pipeline(
-            configured, self.store, [self.scores], self.letters, None, self.classifier, revises
+            configured, self.store, [self.scores], self.letters, None, self.classifier, revises, PlainQuality()
         )
 
     def hashes(self) -> dict[int, str]:

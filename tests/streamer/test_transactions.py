@@ -13,7 +13,7 @@ from streamer.settings import Settings
 from streamer.sinks.memory import MemoryDeadLetterSink, MemorySink
 from streamer.state.sqlite import SqliteObjectStore
 from streamer.state.store import StoreError
-from tests.fakes import CountingClassifier, night, packets
+from tests.fakes import CountingClassifier, PlainQuality, night, packets
 
 ZTF = night("ztf", 20)
 
@@ -43,7 +43,7 @@ def test_a_store_that_fails_in_a_batch_keeps_nothing_of_it_and_the_error_is_rais
 ) -> None:
     with SqliteObjectStore(tmp_path, 10_000_000) as store:
         scores, letters = MemorySink(), MemoryDeadLetterSink()
-        pipeline = build_pipeline(Settings(), store, [scores], letters, None, CountingClassifier())
+        pipeline = build_pipeline(Settings(), store, [scores], letters, None, CountingClassifier(), quality=PlainQuality())
         pipeline.process(packets(ZTF[:5], "before"))
         before, ring_end = everything(store), store._ring.end
         handed_on = len(scores.batches)
@@ -62,7 +62,7 @@ def test_a_store_that_fails_in_a_batch_keeps_nothing_of_it_and_the_error_is_rais
 
 def test_a_stop_in_a_batch_keeps_nothing_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with SqliteObjectStore(tmp_path, 10_000_000) as store:
-        pipeline = build_pipeline(Settings(), store, [], MemoryDeadLetterSink(), None, CountingClassifier())
+        pipeline = build_pipeline(Settings(), store, [], MemoryDeadLetterSink(), None, CountingClassifier(), quality=PlainQuality())
         before = everything(store)
 
         def stop(*_: object) -> None:

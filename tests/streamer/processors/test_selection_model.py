@@ -14,8 +14,9 @@ from streamer.factory.pipeline import build_selections
 from streamer.processors.decode import Decode
 from streamer.processors.select import Select
 from streamer.processors.selection_model import LightgbmScore
-from streamer.settings import load_settings
-from tests.fakes import night, packets
+from streamer.settings import SettingsError, load_settings
+from tests.fakes import PlainQuality, night, packets
+from tests.streamer.processors.test_select import no_curves
 
 FIELDS = ("candidate.drb", "candidate.magpsf")
 
@@ -45,7 +46,8 @@ def test_a_model_of_the_configuration_selects_by_its_score(model: Path) -> None:
     )
     stream: list[Packet] = packets(night("ztf", 80))
     (alerts,), _ = Decode()(stream)
-    chosen = Select({"ztf": build_selections(load_settings(config).selections.ztf)})(alerts)
+    selections = build_selections(load_settings(config).selections.ztf, PlainQuality())
+    chosen = Select({"ztf": selections})(alerts, no_curves(80))
     bright = alerts.field("candidate.magpsf") < 18
     assert 0 < bright.sum() < 80
     agree = [(reason is None) == is_bright for reason, is_bright in zip(chosen.reason, bright, strict=True)]
@@ -57,7 +59,7 @@ def test_a_model_of_the_configuration_selects_by_its_score(model: Path) -> None:
 def test_missing_fields_go_to_the_model_as_missing(model: Path) -> None:
     (alerts,), _ = Decode()(packets(night("ztf", 5)))
     alerts.metadata[:, alerts.metadata_names.index("candidate.drb")] = np.nan
-    assert np.isfinite(LightgbmScore(model, FIELDS).score(alerts)).all()
+    assert np.isfinite(LightgbmScore(model, FIELDS).score(alerts, no_curves(5))).all()
 
 
 def test_a_model_with_other_features_or_no_model_at_all_is_refused(model: Path, tmp_path: Path) -> None:
@@ -66,3 +68,30 @@ def test_a_model_with_other_features_or_no_model_at_all_is_refused(model: Path, 
     (tmp_path / "x.txt").write_text("no model", encoding="utf-8")
     with pytest.raises(ConfigurationError, match="cannot be read"):
         LightgbmScore(tmp_path / "x.txt", FIELDS)
+
+
+def test_the_bundle_s_own_model_is_asked_by_its_name(tmp_path: Path) -> None:
+    config = tmp_path / "streamer.yaml"
+    config.write_text(
+        "selections:\n  ztf:\n    - name: interesting\n      model: {file: bundle, threshold: 0.6}\n", encoding="utf-8"
+    )
+    (alerts,), _ = Decode()(packets(night("ztf", 5)))
+    alerts.solar_system[:] = False
+    selections = build_selections(load_settings(config).selections.ztf, PlainQuality())
+    chosen = Select({"ztf": selections})(alerts, no_curves(5))
+    assert set(chosen.reason) == {"interesting:score"}
+    assert chosen.scores["interesting"].tolist() == [0.5] * 5
+
+
+@pytest.mark.parametrize(
+    ("model", "problem"),
+    [
+        ("{file: bundle, features: [candidate.drb], threshold: 0.5}", "knows its features"),
+        ("{file: mine.txt, threshold: 0.5}", "needs `features`"),
+    ],
+)
+def test_features_are_named_for_a_model_of_one_s_own_alone(tmp_path: Path, model: str, problem: str) -> None:
+    config = tmp_path / "streamer.yaml"
+    config.write_text(f"selections:\n  ztf:\n    - name: m\n      model: {model}\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match=problem):
+        load_settings(config)
