@@ -22,7 +22,10 @@ FUSION_FILE = "fusion.onnx"
 TREES_FILE = "light_curve_trees.txt"
 NOVELTY_FILE = "novelty.npz"
 
-_REQUIRED = ("name", "version", "taxonomy", "feature_spec_sha256", "files", "modalities", "calibration", "tree_share")
+_REQUIRED = (
+    *("name", "version", "taxonomy", "prior", "feature_spec_sha256"),
+    *("files", "modalities", "calibration", "tree_share"),
+)
 
 
 class BundleError(Exception):
@@ -64,7 +67,8 @@ def open_bundle(path: str | Path) -> Bundle:
         raise BundleError(f"no bundle at {folder}: cannot read {CARD} ({error.strerror})") from error
     card = _parse(raw, folder)
     check_files(folder, card)
-    needed = {FUSION_FILE, TREES_FILE, NOVELTY_FILE, *(encoder_file(name) for name in MODALITIES)}
+    used = [name for name in MODALITIES if card["modalities"][name]["surveys"]]
+    needed = {FUSION_FILE, TREES_FILE, NOVELTY_FILE, *(encoder_file(name) for name in used)}
     if missing := sorted(needed - set(card["files"])):
         raise BundleError(f"the card of bundle {folder} does not name {', '.join(missing)}")
     return Bundle(folder, card, hashlib.sha256(raw).hexdigest())

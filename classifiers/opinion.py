@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import lightgbm
+from typing import Any, Protocol
+
 import numpy as np
 
 from schemas.light_curve import Float32Array, FloatArray
@@ -11,7 +12,15 @@ LOWEST_PROBABILITY = 1e-3
 """Probabilities are floored here before their logarithm joins the network's logits."""
 
 
-def log_probabilities(booster: lightgbm.Booster, features: Float32Array) -> Float32Array:
-    """Log class probabilities, shape (n, classes), never below that of `LOWEST_PROBABILITY`; one thread."""
-    probability: FloatArray = np.asarray(booster.predict(features, num_threads=1))
+class Trees(Protocol):
+    """Boosted trees: LightGBM's booster where they are fitted, `classifiers.forest.Forest` where they serve."""
+
+    def predict(self, rows: Any, /) -> Any:
+        """Class probabilities, (n, classes), of `rows`, (n, features)."""
+        ...
+
+
+def log_probabilities(trees: Trees, features: Float32Array) -> Float32Array:
+    """Log class probabilities, shape (n, classes), never below that of `LOWEST_PROBABILITY`."""
+    probability: FloatArray = np.asarray(trees.predict(features))
     return np.log(np.maximum(probability, LOWEST_PROBABILITY)).astype(np.float32)

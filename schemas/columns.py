@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from schemas.alert import DATA_RIGHTS, QUALITY_FLAGS
 from schemas.light_curve import BANDS
-from schemas.prediction import EMBEDDING_LENGTH
+from schemas.prediction import EMBEDDING_LENGTH, NO_FEATURE, Contributions
 from schemas.records import LightCurveSummary
 from schemas.scored import NO_REVISION, ScoredBatch
 from schemas.taxonomy import CLASS_COLUMNS, CLASSES, MODALITIES
@@ -28,7 +28,15 @@ KEY: tuple[str, ...] = ("survey", "alert_id", "model", "version", "revision")
 
 _TIME = pa.timestamp("us", tz="UTC")
 _NAMES = pa.list_(pa.string())
+_SCORES = pa.map_(pa.string(), pa.float32())
+_CONTRIBUTION = pa.struct([("name", pa.string()), ("value", pa.float32()), ("contribution", pa.float32())])
 _CALIBRATION = pa.struct([("domain", pa.string()), ("n", pa.int64()), ("method", pa.string())])
+
+
+TOP_CONTRIBUTIONS_MEANING = (
+    "Light-curve features that spoke loudest for or against the predicted class: its name, its value (null: unknown), "
+    "what it gave to the trees' raw score of the class"
+)
 
 
 def described(name: str, kind: pa.DataType, meaning: str) -> pa.Field:
@@ -60,6 +68,11 @@ SCORES_SCHEMA = pa.schema(
             described(column, pa.float32(), f"Score of {name}; null where not classified")
             for column, name in zip(CLASS_COLUMNS, CLASSES, strict=True)
         ),
+        described(
+            "taxonomy_scores",
+            _SCORES,
+            "Scores of the cut of the taxonomy that the configuration asks for; they sum to 1",
+        ),
         described("prediction_set", _NAMES, "Classes in the conformal set"),
         described("calibration", _CALIBRATION, "What the calibration rests on; null: uncalibrated"),
         described("novelty", pa.float32(), "0 (like the training set) to 1 (unlike it); null where not calibrated"),
@@ -69,6 +82,7 @@ SCORES_SCHEMA = pa.schema(
             described(f"weight_{name}", pa.float32(), f"Share of {name} in the answer; 0 where unused")
             for name in MODALITIES
         ),
+        described("top_contributions", pa.list_(_CONTRIBUTION), TOP_CONTRIBUTIONS_MEANING),
         described("real_score", pa.float64(), "0 bogus to 1 real; docs/quality.md says what it rests on"),
         described("survey_real_score", pa.float64(), "The survey's own real/bogus score; null where it gives none"),
         described("quality_flags", _NAMES, "Names of the quality bits that are set"),
@@ -146,16 +160,18 @@ def scores_table(scored: ScoredBatch) -> pa.Table:
         "schema_version": pa.array(scored.schema_version, pa.string()),
         "evidence_hash": pa.array(scored.evidence_hash, pa.string()),
         "predicted_class": _one_of(scored.predicted_index, CLASSES),
+        "taxonomy_scores": _maps(scored.taxonomy_scores, scored.taxonomy),
         "prediction_set": _lists(scored.prediction_set, CLASSES),
         "calibration": pa.array(list(scored.calibration), _CALIBRATION),
         "novelty": pa.array(scored.novelty, pa.float32(), mask=np.isnan(scored.novelty)),
         "unclassified_reason": pa.array(list(scored.unclassified_reason), pa.string()),
         "modalities": _lists(scored.modalities, MODALITIES),
+        "top_contributions": _contributions(scored.contributions),
         "real_score": _numbers(scored.real_score),
         "survey_real_score": _numbers(scored.survey_real_score),
         "quality_flags": _lists(bits(scored.quality, len(QUALITY_FLAGS)), QUALITY_FLAGS),
         "selections": pa.array(scored.selections, _NAMES),
-        "selection_scores": _selection_scores(scored),
+        "selection_scores": _maps(selection_score_table(scored), tuple(scored.selection_scores)),
         "context": pa.array([None if facts is None else json.dumps(facts) for facts in scored.context], pa.string()),
         "n_detections": pa.array(scored.n_detections, pa.int64()),
         "n_forced": pa.array(scored.n_forced, pa.int64()),
@@ -197,7 +213,9 @@ def scores_rows(records: Sequence[Record]) -> pa.Table:
     classes = [record["class_scores"] or no_scores for record in records]
     special: dict[str, list[Any]] = {
         "context": [None if (facts := record["context"]) is None else json.dumps(facts) for record in records],
-        "selection_scores": [list(record["selection_scores"].items()) for record in records],
+        **{
+            name: [list(record[name].items()) for record in records] for name in ("selection_scores", "taxonomy_scores")
+        },
         **{name: [scores[name] for scores in classes] for name in CLASS_COLUMNS},
         **{f"weight_{name}": [row.get(name, 0.0) for row in weights] for name in MODALITIES},
         **{name: [summary[name] for summary in summaries] for name in LightCurveSummary.model_fields},
@@ -284,11 +302,23 @@ def _lists(mask: npt.NDArray[np.bool_], names: Sequence[str]) -> pa.Array:
     return pa.ListArray.from_arrays(_offsets(rows, len(mask)), values)
 
 
-def _selection_scores(scored: ScoredBatch) -> pa.Array:
-    table = selection_score_table(scored)
-    rows, places = np.nonzero(~np.isnan(table))
-    names = pa.array(list(scored.selection_scores), pa.string()).take(pa.array(places))
-    return pa.MapArray.from_arrays(_offsets(rows, len(table)), names, pa.array(table[rows, places]))
+def _maps(values: npt.NDArray[np.floating[Any]], names: Sequence[str]) -> pa.Array:
+    """Each row's numbers by name, NaN left out, of (n, len(names))."""
+    rows, places = np.nonzero(~np.isnan(values))
+    keys = pa.array(list(names), pa.string()).take(pa.array(places))
+    return pa.MapArray.from_arrays(_offsets(rows, len(values)), keys, pa.array(values[rows, places]))
+
+
+def _contributions(found: Contributions) -> pa.Array:
+    rows, places = np.nonzero(found.feature != NO_FEATURE)
+    value = found.value[rows, places]
+    parts = [
+        pa.array(list(found.names), pa.string()).take(pa.array(found.feature[rows, places])),
+        pa.array(value, pa.float32(), mask=np.isnan(value)),
+        pa.array(found.contribution[rows, places], pa.float32()),
+    ]
+    entries = pa.StructArray.from_arrays(parts, fields=list(_CONTRIBUTION))
+    return pa.ListArray.from_arrays(_offsets(rows, len(found.feature)), entries)
 
 
 def _offsets(rows: npt.NDArray[np.intp], n: int) -> pa.Array:

@@ -77,8 +77,7 @@ def avro_rows(schema: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, s
     """(field, type, meaning) of each field of a record, those of inner records after their own."""
     for field in schema["fields"]:
         yield prefix + field["name"], _avro_type(field["type"]), field["doc"]
-        inner = [kind for kind in _branches(field["type"]) if isinstance(kind, dict) and kind["type"] == "record"]
-        for record in inner:
+        for record in _records_in(field["type"]):
             yield from avro_rows(record, f"{prefix}{field['name']}.")
 
 
@@ -86,6 +85,15 @@ def arrow_rows(schema: pa.Schema) -> Iterator[tuple[str, str, str]]:
     """(column, type, meaning) of each column."""
     for field in schema:
         yield field.name, _arrow_type(field.type), field.metadata[b"description"].decode()
+
+
+def _records_in(kind: Any) -> Iterator[Any]:
+    """The record types of a field, be it of one of them or of arrays of them."""
+    for branch in _branches(kind):
+        if isinstance(branch, dict) and branch["type"] == "record":
+            yield branch
+        elif isinstance(branch, dict) and branch["type"] == "array":
+            yield from _records_in(branch["items"])
 
 
 def _branches(kind: Any) -> list[Any]:

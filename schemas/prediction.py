@@ -17,6 +17,12 @@ from schemas.spectrum import Spectrum
 EMBEDDING_LENGTH = 128
 """Length of an embedding (unit norm)."""
 
+TOP_CONTRIBUTIONS = 5
+"""Light-curve features that an answer names as its reasons, at most."""
+
+NO_FEATURE = -1
+"""Value of `Contributions.feature` where there is none to name."""
+
 
 @dataclass(slots=True)
 class Evidence:
@@ -31,6 +37,27 @@ class Evidence:
         return len(self.alerts)
 
 
+@dataclass(frozen=True, slots=True)
+class Contributions:
+    """The light-curve features that spoke loudest for or against each alert's predicted class, loudest first."""
+
+    names: tuple[str, ...]
+    """Names of all features that could be among them."""
+    feature: npt.NDArray[np.int16]
+    """(n, TOP_CONTRIBUTIONS) index into `names`, or NO_FEATURE."""
+    value: npt.NDArray[np.float32]
+    """(n, TOP_CONTRIBUTIONS) what the feature was; NaN where the light curve does not say."""
+    contribution: npt.NDArray[np.float32]
+    """(n, TOP_CONTRIBUTIONS) what it gave to the trees' raw score (in natural logarithms) of the predicted class."""
+
+    @classmethod
+    def none(cls, n: int, names: tuple[str, ...] = ()) -> Contributions:
+        """No contributions to any of n answers."""
+        shape = (n, TOP_CONTRIBUTIONS)
+        blank = np.full(shape, np.nan, np.float32)
+        return cls(names, np.full(shape, NO_FEATURE, np.int16), blank, blank.copy())
+
+
 @dataclass(slots=True)
 class Predictions:
     """Answers of one classifier over n alerts. Rows of an alert that it could not classify are NaN, with a reason."""
@@ -40,6 +67,8 @@ class Predictions:
     bundle_hash: str
     class_scores: npt.NDArray[np.float32]
     """(n, 7) in the order of `schemas.taxonomy.CLASSES`; each row sums to 1."""
+    fine_scores: npt.NDArray[np.float32]
+    """(n, 6) in the order of `schemas.taxonomy.FINE_LEAVES`; the leaves of a class sum to its score."""
     prediction_set: npt.NDArray[np.bool_]
     """(n, 7) classes in the conformal set; all False where the bundle gives none for this alert."""
     embedding: npt.NDArray[np.float32]
@@ -50,6 +79,7 @@ class Predictions:
     """(n, 4) what was used, in the order of `schemas.taxonomy.MODALITIES`."""
     modality_weights: npt.NDArray[np.float32]
     """(n, 4) share of each modality in the answer; 0 where not used."""
+    contributions: Contributions
     calibration: Sequence[dict[str, Any] | None]
     """(n,) {domain, n, method}, or None where nothing real supports a calibration."""
     unclassified_reason: Sequence[str | None]

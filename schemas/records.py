@@ -80,6 +80,14 @@ class ClassScores(_Record):
     p_other: float
 
 
+class Contribution(_Record):
+    """What one light-curve feature gave to the trees' raw score of the predicted class; `value` is None if unknown."""
+
+    name: str
+    value: float | None
+    contribution: float
+
+
 class Calibration(_Record):
     """What the scores' calibration rests on."""
 
@@ -125,7 +133,9 @@ class ScoredAlert(_Record):
     evidence_hash: str
     modalities: tuple[str, ...]
     modality_weights: dict[str, float]
+    top_contributions: tuple[Contribution, ...] = ()
     class_scores: ClassScores | None
+    taxonomy_scores: dict[str, float] = {}
     calibration: Calibration | None
     predicted_class: str | None
     prediction_set: tuple[str, ...]

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.light_curve import ByteArray, Float32Array, FloatArray, IntArray
+from schemas.prediction import Contributions
 from schemas.taxonomy import CLASSES
 
 TRIGGERS: tuple[str, ...] = ("alert", "spectrum", "context", "dead_letter", "reprocessed")
@@ -64,6 +65,12 @@ class ScoredBatch:
     """(n, 4) share of each modality in the answer; 0 where not used."""
     class_scores: Float32Array
     """(n, 7) in the order of `CLASSES`; each row sums to 1, or is NaN."""
+    taxonomy: tuple[str, ...]
+    """Nodes of the cut of the taxonomy that the configuration asks for; () where it asks for none."""
+    taxonomy_scores: Float32Array
+    """(n, len(taxonomy)) scores of these nodes; each row sums to 1, or is NaN."""
+    contributions: Contributions
+    """The light-curve features that spoke loudest for or against each predicted class."""
     prediction_set: npt.NDArray[np.bool_]
     """(n, 7) classes in the conformal set."""
     calibration: Sequence[dict[str, Any] | None]

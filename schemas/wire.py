@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from schemas.alert import DATA_RIGHTS, QUALITY_FLAGS
 from schemas.light_curve import BANDS
+from schemas.prediction import NO_FEATURE, Contributions
 from schemas.scored import NO_REVISION, ScoredBatch
 from schemas.taxonomy import CLASS_COLUMNS, CLASSES, MODALITIES
 
@@ -50,7 +51,9 @@ def scored_alert_records(scored: ScoredBatch) -> list[Record]:
         "evidence_hash": scored.evidence_hash,
         "modalities": _names(scored.modalities, MODALITIES),
         "modality_weights": _maps(np.where(scored.modalities, scored.modality_weights, np.nan), MODALITIES),
+        "top_contributions": _contributions(scored.contributions),
         "class_scores": _class_scores(scored),
+        "taxonomy_scores": _maps(scored.taxonomy_scores, scored.taxonomy),
         "calibration": list(scored.calibration),
         "predicted_class": scored.predicted_class,
         "prediction_set": _names(scored.prediction_set, CLASSES),
@@ -132,6 +135,18 @@ def _light_curve_columns(scored: ScoredBatch) -> Record:
         "last_band": [None if band < 0 else BANDS[band] for band in scored.last_band.tolist()],
         "bands_used": _names(bits(scored.bands_used, len(BANDS)), BANDS),
     }
+
+
+def _contributions(found: Contributions) -> list[list[Record]]:
+    columns = (found.feature.tolist(), found.value.tolist(), found.contribution.tolist())
+    return [
+        [
+            {"name": found.names[feature], "value": None if value != value else value, "contribution": given}
+            for feature, value, given in zip(*row, strict=True)
+            if feature != NO_FEATURE
+        ]
+        for row in zip(*columns, strict=True)
+    ]
 
 
 def _class_scores(scored: ScoredBatch) -> list[Record | None]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import fastavro
 import numpy as np
 
+from schemas.alert import AlertBatch
+from schemas.cutout import CutoutTriplet
+from schemas.light_curve import FloatArray, LightCurves
 from schemas.packet import Packet
-from schemas.prediction import EMBEDDING_LENGTH, Evidence, Predictions
+from schemas.prediction import EMBEDDING_LENGTH, Contributions, Evidence, Predictions
 from schemas.surveys.tables import survey_schema
 from streamer.simulate.night import NightPlan, simulate_night
 from streamer.sources.memory import MemorySource
@@ -40,14 +43,31 @@ class CountingClassifier:
             self.version,
             self.bundle_hash,
             scores / scores.sum(1, keepdims=True),
+            np.full((n, 6), np.nan, np.float32),
             np.zeros((n, 7), bool),
             np.full((n, EMBEDDING_LENGTH), EMBEDDING_LENGTH**-0.5, np.float32),
             np.zeros(n, np.float32),
             modalities,
             np.full((n, 4), 0.25, np.float32),
+            Contributions.none(n),
             [None] * n,
             [None] * n,
         )
+
+
+class PlainQuality:
+    """Takes every detection for real and finds nothing more in its stamps; keeps how many alerts it was asked about."""
+
+    def __init__(self, real_score: float = 1.0) -> None:
+        self.real_score = real_score
+        self.assessed = 0
+
+    def assess(self, alerts: AlertBatch, cutouts: Sequence[CutoutTriplet]) -> None:
+        self.assessed += len(alerts)
+        alerts.real_score = np.full(len(alerts), self.real_score)
+
+    def interest(self, alerts: AlertBatch, curves: LightCurves) -> FloatArray:
+        return np.full(len(alerts), 0.5)
 
 
 def night(survey: str, count: int, seed: int = 5) -> list[bytes]:

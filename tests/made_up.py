@@ -10,7 +10,7 @@ import numpy as np
 from schemas.alert import AlertBatch, EncodedCutouts
 from schemas.light_curve import ROW_DTYPE
 from schemas.packet import Coordinates, Packet
-from schemas.prediction import EMBEDDING_LENGTH
+from schemas.prediction import EMBEDDING_LENGTH, Contributions
 from schemas.records import Spectrum as SpectrumRecord
 from schemas.scored import NO_BAND, NO_REVISION, ScoredBatch
 from schemas.spectrum import Spectrum
@@ -90,6 +90,21 @@ def alerts(
     )
 
 
+CUT = ("SN I", "SN IIP", "SN IIn", "SN IIb")
+"""Nodes whose scores the made-up batches carry."""
+
+
+def contributions(n: int) -> Contributions:
+    """Two features with a value and one without, by turns for and against; every third alert has none."""
+    found = Contributions.none(n, ("rise_days", "g_minus_r_last", "fall_days"))
+    for i in range(n):
+        if i % 3 < 2:
+            found.feature[i, :3] = 2, 0, 1
+            found.value[i, :3] = 7.5, np.nan, -0.25
+            found.contribution[i, :3] = 1.5, -1.0, 0.5
+    return found
+
+
 def scored(
     alert_ids: Sequence[int],
     object_ids: Sequence[str] | None = None,
@@ -133,6 +148,9 @@ def scored(
         "modalities": np.tile([True, True, False, False], (n, 1)),
         "modality_weights": np.tile(np.array([0.75, 0.25, 0, 0], np.float32), (n, 1)),
         "class_scores": class_scores,
+        "taxonomy": CUT,
+        "taxonomy_scores": np.repeat(class_scores[:, :1], len(CUT), axis=1) / len(CUT),
+        "contributions": contributions(n),
         "prediction_set": class_scores > 0.15,
         "calibration": [{"domain": "made up", "n": 10, "method": "temperature"} if i % 2 else None for i in range(n)],
         "novelty": novelty,

@@ -17,13 +17,13 @@ import onnxruntime
 from classifiers import load_bundle
 from schemas.codec import read_container, read_frame
 from schemas.packet import Packet
-from schemas.prediction import EMBEDDING_LENGTH, Classifier, Evidence, Predictions
+from schemas.prediction import EMBEDDING_LENGTH, Classifier, Contributions, Evidence, Predictions
 from schemas.projection import RowArena, compile_program
 from schemas.stamps import unpack_stamp
 from schemas.surveys.lsst import LsstSchemas
 from schemas.surveys.projections import LSST_PROJECTION, ZTF_PROJECTION
 from schemas.surveys.ztf import ZtfReader
-from schemas.taxonomy import CLASSES, MODALITIES
+from schemas.taxonomy import CLASSES, FINE_LEAVES, MODALITIES
 from streamer.bench.workloads import Workload, workloads
 from streamer.factory.pipeline import build_pipeline
 from streamer.pipeline import Pipeline
@@ -66,11 +66,13 @@ class NoModel:
             version=self.version,
             bundle_hash=self.bundle_hash,
             class_scores=np.full((n, classes), np.nan, np.float32),
+            fine_scores=np.full((n, len(FINE_LEAVES)), np.nan, np.float32),
             prediction_set=np.zeros((n, classes), np.bool_),
             embedding=np.full((n, EMBEDDING_LENGTH), np.nan, np.float32),
             novelty=np.full(n, np.nan, np.float32),
             modalities=np.zeros((n, modalities), np.bool_),
             modality_weights=np.zeros((n, modalities), np.float32),
+            contributions=Contributions.none(n),
             calibration=[None] * n,
             unclassified_reason=["no_model"] * n,
         )

@@ -8,7 +8,6 @@ from time import time
 
 from classifiers import BundleError, load_bundle
 from classifiers.bundle import open_bundle
-from classifiers.prior import PriorWeighedClassifier
 from classifiers.quality import Quality, load_quality
 from schemas.prediction import Classifier
 from schemas.surveys.identity import SURVEYS
@@ -16,7 +15,7 @@ from schemas.surveys.lsst import LsstSchemas
 from streamer.errors import ConfigurationError
 from streamer.pipeline import Pipeline
 from streamer.processors.assemble import Assemble
-from streamer.processors.assess import Assess
+from streamer.processors.assess import Assess, QualityModel
 from streamer.processors.classify import Classify
 from streamer.processors.decode import Decode
 from streamer.processors.deduplicate import Deduplicate
@@ -37,16 +36,20 @@ def build_pipeline(
     schemas: LsstSchemas | None = None,
     classifier: Classifier | None = None,
     revises: bool = False,
+    quality: QualityModel | None = None,
 ) -> Pipeline:
-    """The one pipeline object, whatever stands before and behind it; `revises` numbers reprocessed alerts' scores."""
-    quality = load_configured_quality(settings)
+    """The one pipeline object, whatever stands before and behind it; `revises` numbers reprocessed alerts' scores.
+
+    `classifier` and `quality` are the configured bundle's where they are not given.
+    """
+    quality = quality or load_configured_quality(settings)
     return Pipeline(
         decode=Decode(schemas),
         deduplicate=Deduplicate(store, revises),
         assemble=Assemble(store),
         assess=Assess(quality),
         select=Select({survey: build_selections(getattr(settings.selections, survey), quality) for survey in SURVEYS}),
-        classify=Classify(classifier or load_classifier(settings), time),
+        classify=Classify(classifier or load_classifier(settings), time, settings.classifier.taxonomy or ()),
         store=store,
         sinks=sinks,
         dead_letters=dead_letters,
@@ -55,15 +58,14 @@ def build_pipeline(
 
 def load_classifier(settings: Settings) -> Classifier:
     """The classifier of the configured bundle and prior, warm; ConfigurationError where it cannot be used."""
+    prior = settings.classifier.prior
+    own = None if prior is None else {str(name): share for name, share in prior.items()}
     try:
-        classifier = load_bundle(settings.classifier.bundle)
+        classifier = load_bundle(settings.classifier.bundle, own)
     except BundleError as error:
         raise ConfigurationError(str(error)) from None
     classifier.warm_up()
-    prior = settings.classifier.prior
-    if prior is None:
-        return classifier
-    return PriorWeighedClassifier(classifier, {str(name): weight for name, weight in prior.items()})
+    return classifier
 
 
 def load_configured_quality(settings: Settings) -> Quality:
@@ -76,7 +78,7 @@ def load_configured_quality(settings: Settings) -> Quality:
     return quality
 
 
-def build_selections(configured: Sequence[ConfiguredSelection], quality: Quality) -> list[Selection]:
+def build_selections(configured: Sequence[ConfiguredSelection], quality: QualityModel) -> list[Selection]:
     """The configured selections of one survey as rules; `quality` is the bundle's, which one of them may ask."""
     return [
         Selection(
@@ -90,7 +92,7 @@ def build_selections(configured: Sequence[ConfiguredSelection], quality: Quality
     ]
 
 
-def _score_model(configured: SelectionModel | None, quality: Quality) -> ScoreModel | None:
+def _score_model(configured: SelectionModel | None, quality: QualityModel) -> ScoreModel | None:
     if configured is None:
         return None
     if configured.file == BUNDLE_MODEL:

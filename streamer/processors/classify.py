@@ -15,6 +15,7 @@ from schemas.light_curve import IntArray
 from schemas.prediction import Classifier, Evidence, Predictions
 from schemas.scored import NO_REVISION, ScoredBatch
 from schemas.spectrum import Spectrum
+from schemas.taxonomy import cut_scores
 from streamer.processors.assemble import AssembledAlerts
 from streamer.processors.select import Selected
 
@@ -25,9 +26,11 @@ NOT_FINITE = "not_finite"
 class Classify:
     """Evidence in, scores out; the same classifier object serves every batch."""
 
-    def __init__(self, classifier: Classifier, clock: Callable[[], float]) -> None:
+    def __init__(self, classifier: Classifier, clock: Callable[[], float], taxonomy: tuple[str, ...] = ()) -> None:
+        """`taxonomy`: the nodes of a cut whose scores are wanted beside those of the broad classes."""
         self._classifier = classifier
         self._clock = clock
+        self._taxonomy = taxonomy
 
     def __call__(
         self, assembled: AssembledAlerts, selected: Selected, index: IntArray, revision: npt.NDArray[np.int32]
@@ -42,7 +45,9 @@ class Classify:
         )
         answer = _with_reasons(self._classifier.classify(evidence))
         summary = assembled.curves.summary[index]
-        return _columns(alerts, answer, summary, selected.take(index), evidence, revision[index], self._clock())
+        return _columns(
+            alerts, answer, summary, selected.take(index), evidence, revision[index], self._taxonomy, self._clock()
+        )
 
 
 def _columns(
@@ -52,6 +57,7 @@ def _columns(
     selected: Selected,
     evidence: Evidence,
     revision: npt.NDArray[np.int32],
+    taxonomy: tuple[str, ...],
     now_unix_s: float,
 ) -> ScoredBatch:
     """The columns of the scores, from the alerts, their light curves' summaries, the selections and the answer."""
@@ -78,6 +84,9 @@ def _columns(
         modalities=answer.modalities,
         modality_weights=answer.modality_weights,
         class_scores=answer.class_scores,
+        taxonomy=taxonomy,
+        taxonomy_scores=cut_scores(taxonomy, answer.class_scores, answer.fine_scores),
+        contributions=answer.contributions,
         prediction_set=answer.prediction_set,
         calibration=answer.calibration,
         novelty=answer.novelty,
@@ -115,7 +124,7 @@ def _with_reasons(answer: Predictions) -> Predictions:
         return answer
     for i in broken:
         reasons[i] = NOT_FINITE
-    for column in (answer.class_scores, answer.embedding, answer.novelty):
+    for column in (answer.class_scores, answer.fine_scores, answer.embedding, answer.novelty):
         column[broken] = np.nan
     answer.prediction_set[broken] = False
     return replace(answer, unclassified_reason=reasons)

@@ -123,7 +123,7 @@ def _problem(item: Any) -> tuple[Steps, bool, str]:
     if kind == "missing":
         expected = f"; expected {expectation(field)}" if field is not None else ""
         return path, False, f"this key is missing{expected}"
-    if kind in ("prior", "cut", "selection", "cluster", "credentials"):
+    if kind in ("prior", "taxonomy", "cut", "selection", "cluster", "credentials"):
         return path, False, str(item["msg"])
     if kind == "too_short":
         return path, False, "must not be empty; leave the key out for the default"

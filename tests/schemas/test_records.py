@@ -132,6 +132,15 @@ def test_a_batchs_records_are_valid_by_the_schema_and_read_by_any_avro_reader() 
     assert first["supersedes"] is None
     assert first["modalities"] == ["light_curve", "metadata"]
     assert first["modality_weights"] == {"light_curve": 0.75, "metadata": 0.25}
+    assert first["top_contributions"] == [
+        {"name": "fall_days", "value": 7.5, "contribution": 1.5},
+        {"name": "rise_days", "value": None, "contribution": -1.0},
+        {"name": "g_minus_r_last", "value": -0.25, "contribution": 0.5},
+    ]
+    assert third["top_contributions"] == []
+    assert set(first["taxonomy_scores"]) == set(made_up.CUT)
+    assert sum(first["taxonomy_scores"].values()) == pytest.approx(first["class_scores"]["p_sn_i"], abs=1e-6)
+    assert second["taxonomy_scores"] == {}
     assert first["quality_flags"] == [QUALITY_FLAGS[0], QUALITY_FLAGS[2]]
     assert first["selection_scores"] == {"nuclear": 0.5}
     assert first["real_score"] is None

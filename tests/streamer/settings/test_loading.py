@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.taxonomy import CLASSES
+from schemas.taxonomy import CLASSES, NODES
 from streamer.settings import Settings, SettingsError, default_yaml, load_settings
 from streamer.settings.describing import expectation
 from streamer.settings.loading import blocks, metadata_fields
@@ -234,16 +234,32 @@ def test_the_error_itself_is_one_line_that_counts_the_others(tmp_path: Path) -> 
     assert "\n" not in str(caught.value)
 
 
-def test_a_prior_must_leave_a_class(tmp_path: Path) -> None:
-    weights = ", ".join(f"{name}: 0" for name in CLASSES)
-    assert problems(tmp_path, f"classifier: {{prior: {{{weights}}}}}") == [
-        "1:13: classifier: at least one class needs a weight above 0"
+def test_a_prior_must_leave_a_class_and_name_them_all(tmp_path: Path) -> None:
+    shares = ", ".join(f"{name}: 0" for name in CLASSES)
+    assert problems(tmp_path, f"classifier: {{prior: {{{shares}}}}}") == [
+        "1:13: classifier: at least one class needs a share above 0"
+    ]
+    assert problems(tmp_path, "classifier: {prior: {SN I: 7, SN II: 1, CV: 1, AGN: 1, other: 1}}") == [
+        "1:13: classifier: a prior names every class; SLSN, TDE missing"
     ]
 
 
 def test_a_prior_may_name_every_class_of_the_taxonomy() -> None:
     ClassifierSettings.model_validate({"prior": dict.fromkeys(CLASSES, 0.5)})
     assert ", ".join(CLASSES) in expectation(ClassifierSettings.model_fields["prior"])
+
+
+def test_a_cut_of_the_taxonomy_may_name_every_node_and_must_cover_it_once(tmp_path: Path) -> None:
+    leaves = ["SN Ia", "SN Ib", "SN Ic", "SN IIP", "SN IIn", "SN IIb", *CLASSES[2:]]
+    for nodes in (list(CLASSES), leaves):
+        assert ClassifierSettings.model_validate({"taxonomy": nodes}).taxonomy == tuple(nodes)
+    assert set(NODES) == set(CLASSES) | set(leaves)
+    assert problems(tmp_path, "classifier: {taxonomy: [SN Ia, SN Ib, SN II, SLSN, CV, AGN, TDE, other, SN IIn]}") == [
+        (
+            "1:13: classifier: the cut does not cover the taxonomy once: SN Ic: missing below SN I; "
+            "SN IIn: covered twice, SN II holds it already"
+        )
+    ]
 
 
 def test_a_missing_file_and_a_folder_and_bytes_are_told_plainly(tmp_path: Path) -> None:
