@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,9 @@ from schemas.taxonomy import CLASS_INDEX
 Label = tuple[str, str]
 """Broad class and type, as a list or a simulated night's truth spells them."""
 
+UNLABELLED: Label = ("", "")
+"""Of an alert whose class no list tells."""
+
 
 @dataclass(frozen=True, slots=True)
 class LabelledAlerts:
@@ -36,7 +39,7 @@ class LabelledAlerts:
     curves: LightCurves
     cutouts: list[CutoutTriplet]
     label: IntArray
-    """(n,) index into `schemas.taxonomy.CLASSES`."""
+    """(n,) index into `schemas.taxonomy.CLASSES`; -1 where none is known, which only pretraining takes."""
     fine: IntArray
     """(n,) index into `schemas.taxonomy.FINE_LEAVES`, -1 where the type says no more than the class."""
 
@@ -58,15 +61,7 @@ class LabelledAlerts:
 def read_ztf_alerts(folder: Path) -> LabelledAlerts:
     """The labelled packets of `ztf_alerts/`, each with the light curve that its own packet tells."""
     labels = _labels(folder / "ztf_alerts" / "index.csv")
-    packets: list[Packet] = []
-    for archive in sorted((folder / "ztf_alerts").glob("*.tar.gz")):
-        with tarfile.open(archive) as members:
-            packets += [
-                Packet(Coordinates(archive.name, member.name), file.read(), 0.0)
-                for member in members
-                if Path(member.name).stem in labels and (file := members.extractfile(member))
-            ]
-    return _labelled(ZtfReader(), packets, {int(candid): label for candid, label in labels.items()})
+    return _labelled(ZtfReader(), _archived(folder, labels), {int(candid): label for candid, label in labels.items()})
 
 
 def read_simulated_lsst_alerts(folder: Path) -> LabelledAlerts:
@@ -84,6 +79,35 @@ def no_alerts() -> LabelledAlerts:
     return _labelled(ZtfReader(), [], {})
 
 
+def read_unlabelled_ztf_alerts(folder: Path) -> LabelledAlerts:
+    """The packets of `ztf_alerts/` whose index gives no class, for pretraining."""
+    index = folder / "ztf_alerts" / "index.csv"
+    if not index.is_file():
+        return no_alerts()
+    with index.open(newline="", encoding="utf-8") as file:
+        wanted = {row["candid"] for row in csv.DictReader(file) if not row["label"]}
+    return _labelled(ZtfReader(), _archived(folder, wanted), {})
+
+
+def read_unlabelled_lsst_alerts(folder: Path) -> LabelledAlerts:
+    """The packets below `lsst_alerts/`, for pretraining: none of them has a class."""
+    files = sorted((folder / "lsst_alerts").glob("v*/*.bin"))
+    return _labelled(LsstReader(), [Packet(Coordinates(str(p), p.name), p.read_bytes(), 0.0) for p in files], {})
+
+
+def _archived(folder: Path, wanted: Collection[str]) -> list[Packet]:
+    """The packets of `ztf_alerts/` with these candids."""
+    packets: list[Packet] = []
+    for archive in sorted((folder / "ztf_alerts").glob("*.tar.gz")):
+        with tarfile.open(archive) as members:
+            packets += [
+                Packet(Coordinates(archive.name, member.name), file.read(), 0.0)
+                for member in members
+                if Path(member.name).stem in wanted and (file := members.extractfile(member))
+            ]
+    return packets
+
+
 def _labelled(reader: ZtfReader | LsstReader, packets: list[Packet], labels: Mapping[int, Label]) -> LabelledAlerts:
     """Packets decoded, each with the light curve that it tells by itself."""
     alerts, _ = reader.read(packets)
@@ -99,8 +123,8 @@ def _labelled(reader: ZtfReader | LsstReader, packets: list[Packet], labels: Map
         nothing,
     )
     cutouts = [read_triplet(encoded, alerts.survey)[0] for encoded in alerts.cutouts]
-    known = [labels[i] for i in alerts.alert_id.tolist()]
-    label = np.array([CLASS_INDEX[name] for name, _ in known], np.int64)
+    known = [labels.get(i, UNLABELLED) for i in alerts.alert_id.tolist()]
+    label = np.array([CLASS_INDEX.get(name, -1) for name, _ in known], np.int64)
     fine = np.array([fine_label(*each) for each in known], np.int64)
     return LabelledAlerts(alerts, assembled.light_curves, cutouts, label, fine)
 
