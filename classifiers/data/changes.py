@@ -1,4 +1,4 @@
-"""Random changes of arrays while training: shifted spectra, turned stamps, hidden metadata. Serving never uses them."""
+"""Random changes of arrays while training: turned stamps, hidden metadata. Serving never uses them."""
 
 from __future__ import annotations
 
@@ -6,28 +6,10 @@ import numpy as np
 
 from schemas.light_curve import Float32Array
 
-SHIFT_BINS = 6
-"""Largest shift of a spectrum [bins]: redshifts differ and are not known at the time of an alert."""
-
 HIDDEN_SHARE = 0.35
 """Share of metadata values hidden."""
 
 Arrays = tuple[Float32Array, ...]
-
-
-def changed_spectra(arrays: Arrays, rng: np.random.Generator) -> Arrays:
-    """Spectra shifted along the grid, with added noise, a tilt, and their ends cut."""
-    (channels,) = arrays
-    n, _, bins = channels.shape
-    place = np.arange(bins)[None, :] + rng.integers(-SHIFT_BINS, SHIFT_BINS + 1, (n, 1))
-    inside = (place >= 0) & (place < bins)
-    out = np.take_along_axis(channels, np.clip(place, 0, bins - 1)[:, None, :], 2) * inside[:, None, :]
-    low, high = rng.integers(0, 25, (n, 1)), bins - rng.integers(0, 25, (n, 1))
-    kept = (np.arange(bins) >= low) & (np.arange(bins) < high)
-    out[:, 0] += rng.normal(size=(n, bins)) * rng.uniform(0.0, 0.15, (n, 1))
-    out[:, 1] += rng.normal(0.0, 0.3, (n, 1)) * np.linspace(-1.0, 1.0, bins)
-    mask = out[:, 2:] * kept[:, None, :]
-    return (np.concatenate([out[:, :2] * mask, mask], 1).astype(np.float32),)
 
 
 def changed_cutouts(arrays: Arrays, rng: np.random.Generator) -> Arrays:

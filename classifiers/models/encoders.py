@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from classifiers.features.light_curve import TOKEN_FEATURES
-from classifiers.features.spectra import GRID_BINS, SPECTRUM_CHANNELS
 from classifiers.models.layers import AttentionLayer, Heads
 
 
@@ -35,27 +34,4 @@ class LightCurveEncoder(nn.Module):
         following = torch.cat([mask[:, 1:], torch.zeros_like(mask[:, :1])], 1)
         newest = (x * (mask - following)[:, :, None]).sum(1)
         pair: tuple[Tensor, Tensor] = self.heads(torch.cat([mean, highest, newest], 1))
-        return pair
-
-
-class SpectrumEncoder(nn.Module):
-    """A strided convolutional net along log wavelength."""
-
-    inputs = ("channels",)
-
-    def __init__(self, widths: tuple[int, ...] = (32, 48, 64, 96)) -> None:
-        super().__init__()
-        stages: list[nn.Module] = []
-        before = len(SPECTRUM_CHANNELS)
-        for width in widths:
-            stages += [nn.Conv1d(before, width, 7, stride=2, padding=3), nn.BatchNorm1d(width), nn.ReLU()]
-            before = width
-        self.body = nn.Sequential(*stages)
-        self.pool = nn.AvgPool1d(GRID_BINS // 2 ** len(widths) // 4)
-        self.heads = Heads(4 * before, 0.3)
-        self.dropout = nn.Dropout(0.4)
-
-    def forward(self, channels: Tensor) -> tuple[Tensor, Tensor]:
-        """`channels` (n, 3, GRID_BINS)."""
-        pair: tuple[Tensor, Tensor] = self.heads(self.dropout(self.pool(self.body(channels)).flatten(1)))
         return pair

@@ -19,11 +19,9 @@ from classifiers.features import (
 from classifiers.features.cutouts import IMAGE_SIZE
 from classifiers.features.light_curve import TOKEN_FEATURES
 from classifiers.features.metadata import METADATA_FEATURES
-from classifiers.features.spectra import GRID_BINS
 from classifiers.features.statistics import STATISTIC_NAMES
 from schemas.cutout import CutoutTriplet
 from schemas.light_curve import DETECTION, FORCED, LIMIT, LightCurves
-from schemas.spectrum import Spectrum
 from tests.classifiers import made_up
 
 EVERY_LENGTH = [0, 1, 2, 15, 16, 17, 60, 200, 10_000]
@@ -225,34 +223,6 @@ def test_a_flat_or_unusable_stamp_gives_zeros(value: float) -> None:
 def test_pixel_scale_tells_the_surveys_apart() -> None:
     _, scale, _ = cutout_images([made_up.triplet("ztf"), made_up.triplet("lsst")])
     np.testing.assert_allclose(scale[:, 0], np.log10([1.01, 0.2]), rtol=1e-6)
-
-
-def test_a_spectrum_is_the_same_at_any_flux_scale_and_order_of_bins() -> None:
-    one = made_up.spectrum()
-    other = Spectrum(one.object_id, one.mjd_tai, one.wavelength_aa[::-1], one.flux[::-1] * np.float32(1e-15))
-    channels, usable = spectrum_channels([one, other])
-    assert usable.all()
-    np.testing.assert_allclose(channels[0], channels[1], atol=1e-4)
-    assert channels.shape == (2, 3, GRID_BINS)
-
-
-def test_an_absorption_line_falls_on_its_bin_and_the_unseen_ends_are_masked() -> None:
-    channels, _ = spectrum_channels([made_up.spectrum()])
-    centres = np.geomspace(3700.0, 9300.0, 2 * GRID_BINS + 1)[1::2]
-    assert centres[channels[0, 0].argmin()] == pytest.approx(6150.0, rel=0.02)
-    assert channels[0, 2, 0] == 0.0
-    assert channels[0, 2, GRID_BINS // 2] == 1.0
-
-
-def test_bad_spectra_are_left_out_and_never_give_nan() -> None:
-    good = made_up.spectrum()
-    nothing = Spectrum("a", 0.0, np.array([]), np.array([], np.float32))
-    short = Spectrum("a", 0.0, good.wavelength_aa[:5], good.flux[:5])
-    holes = Spectrum("a", 0.0, good.wavelength_aa, np.where(np.arange(210) % 3, good.flux, np.nan).astype(np.float32))
-    negative = Spectrum("a", 0.0, good.wavelength_aa, -good.flux)
-    channels, usable = spectrum_channels([nothing, short, holes, negative])
-    assert usable.tolist() == [False, False, True, True]
-    assert np.isfinite(channels).all()
 
 
 def test_the_spec_hash_follows_every_constant(monkeypatch: pytest.MonkeyPatch) -> None:
