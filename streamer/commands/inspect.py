@@ -11,6 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from classifiers.quality import Quality
 from schemas.alert import DATA_RIGHTS, QUALITY_FLAGS, AlertBatch
 from schemas.cutout import STAMPS, CutoutTriplet
 from schemas.light_curve import BANDS, DETECTION, FORCED, LIMIT
@@ -20,25 +21,28 @@ from schemas.surveys.lsst import LsstSchemas
 from schemas.times import unix_from_mjd_tai
 from streamer.commands.sources import open_files
 from streamer.errors import UserError
+from streamer.factory.pipeline import load_configured_quality
 from streamer.processors.decode import Decode
+from streamer.settings import Settings
 
 PACKETS_SHOWN = 50
 """Of an archive or folder so many packets are described; `replay` is the command for all."""
 
 
 def run_inspect(path: Path, schemas: Path | None, as_json: bool) -> bool:
-    """Describes the packets of a file; returns whether all of them could be read."""
+    """Describes the packets of a file, judged by the shipped bundle; returns whether all of them could be read."""
     if path.is_dir():
         raise UserError(f"{path} is a folder; name one file (or use `streamer replay` for all of it)")
     source = open_files([path])
     decode = Decode(LsstSchemas(schemas))
+    quality = load_configured_quality(Settings())
     described: list[dict[str, Any]] = []
     more = False
     for item in source:
         if len(described) == PACKETS_SHOWN:
             more = True
             break
-        described.append(_describe(item, decode) if isinstance(item, Packet) else _broken(item))
+        described.append(_describe(item, decode, quality) if isinstance(item, Packet) else _broken(item))
     if as_json:
         print(json.dumps({"file": str(path), "packets": described, "more": more}))
     else:
@@ -61,13 +65,14 @@ def _broken(rejected: Any) -> dict[str, Any]:
     }
 
 
-def _describe(packet: Packet, decode: Decode) -> dict[str, Any]:
+def _describe(packet: Packet, decode: Decode, quality: Quality) -> dict[str, Any]:
     batches, rejected = decode([packet])
     if rejected:
         return _broken(rejected[0])
     alerts = batches[0]
     triplet, bits = read_triplet(alerts.cutouts[0], alerts.survey)
-    quality = int(alerts.quality[0]) | bits
+    alerts.quality |= np.uint32(bits)
+    quality.assess(alerts, [triplet])
     own = alerts.rows[0]
     return {
         "where": str(packet.coordinates),
@@ -84,9 +89,10 @@ def _describe(packet: Packet, decode: Decode) -> dict[str, Any]:
         "flux_njy": _number(own["flux_njy"]),
         "flux_err_njy": _number(own["flux_err_njy"]),
         "real_score": _number(alerts.real_score[0]),
+        "survey_real_score": _number(alerts.survey_real_score[0]),
         "history": _history(alerts),
         "cutouts": _stamps(triplet),
-        "quality_flags": [name for bit, name in enumerate(QUALITY_FLAGS) if quality >> bit & 1],
+        "quality_flags": [name for bit, name in enumerate(QUALITY_FLAGS) if int(alerts.quality[0]) >> bit & 1],
         "data_rights": DATA_RIGHTS[alerts.rights[0]],
         "solar_system": bool(alerts.solar_system[0]),
         "withdrawn": bool(alerts.withdrawn[0]),
@@ -139,8 +145,9 @@ def _print(console: Console, packet: dict[str, Any]) -> None:
     if packet["flux_njy"] is not None and packet["flux_err_njy"] is not None:
         flux = f"{packet['flux_njy']:,.1f} +- {packet['flux_err_njy']:,.1f} nJy in {packet['band']}"
         table.add_row("difference flux", flux)
-    if packet["real_score"] is not None:
-        table.add_row("real score", f"{packet['real_score']:.3f} (the survey's own)")
+    survey_score = packet["survey_real_score"]
+    own = "the survey gives none" if survey_score is None else f"the survey's own: {survey_score:.3f}"
+    table.add_row("real score", f"{packet['real_score']:.3f} ({own})")
     history = packet["history"]
     counts = f"{history['detections']} detections, {history['forced']} forced, {history['limits']} limits"
     table.add_row("history", f"{counts} over {history['span_days']:.1f} days")

@@ -30,17 +30,21 @@ class Column(NamedTuple):
 
 
 COLUMNS: tuple[Column, ...] = (
-    Column("scored (UTC)", 14),
+    Column("day, UTC", 11),
     Column("object", 23),
+    Column("real", 4),
     Column("class", 5),
     Column("score", BAR_CELLS + 7),
     Column("set", 12),
     Column("new", 4, is_number=True),
     Column("det", 4, is_number=True),
     Column("last", 7, is_number=True),
-    Column("model", 11),
+    Column("model", 9),
 )
 """What a line shows of an alert: 100 characters with the spaces between, since a terminal may have no more."""
+
+DOUBTFUL = 0.5
+"""Real scores below this are shown in red."""
 
 CLASS_STYLES = {
     "SN I": "bright_blue",
@@ -110,8 +114,9 @@ def line(alert: ScoredAlert) -> Text:
     is_uncalibrated = name is not None and alert.calibration is None
     style = CLASS_STYLES.get(name, "white") if name else "dim"
     texts: list[tuple[str, str]] = [
-        (f"{alert.scored:%m-%d %H:%M:%S}", "dim"),
+        (f"{alert.scored:%d %H:%M:%S}", "dim"),
         (f"{alert.survey}:{alert.object_id}", "bold"),
+        _real(alert),
         (name or "-", style),
         (_score(alert), style),
         ("uncalibrated", "bold yellow") if is_uncalibrated else (",".join(alert.prediction_set), ""),
@@ -132,6 +137,14 @@ def magnitude(flux_njy: float | None) -> str:
     if flux_njy is None:
         return "-"
     return f"{ZERO_POINT_AB_NJY - 2.5 * math.log10(flux_njy):.2f}" if flux_njy > 0 else "faded"
+
+
+def _real(alert: ScoredAlert) -> tuple[str, str]:
+    """The real score as `.98`, with `!` where a quality flag is set, and its style: red for what is hardly real."""
+    if alert.real_score is None:
+        return "-", "dim"
+    hundredths = f"{alert.real_score:.2f}".removeprefix("0") if alert.real_score < 0.995 else "1.0"
+    return hundredths + ("!" if alert.quality_flags else ""), "red" if alert.real_score < DOUBTFUL else "dim"
 
 
 def _score(alert: ScoredAlert) -> str:

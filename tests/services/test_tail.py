@@ -52,7 +52,7 @@ def test_people_get_a_heading_and_a_line_for_each_alert(config: Path) -> None:
     done = streamer("tail", "--config", config, *ALL, "--limit", "4")
     assert (done.returncode, done.stderr) == (0, "")
     heading, *lines = done.stdout.splitlines()
-    assert heading.startswith("scored (UTC)")
+    assert heading.startswith("day, UTC")
     assert len(lines) == 4
     assert all(text.startswith("11-14 22:13:21 ") for text in lines)
 
@@ -93,6 +93,6 @@ def test_ctrl_c_ends_it_with_130_and_no_traceback(stream: Stream, config: Path, 
         first = tail.stdout.readline()
         tail.send_signal(signal.SIGINT)
         _, said = tail.communicate(timeout=60)
-    assert first.startswith("scored (UTC)"), said
+    assert first.startswith("day, UTC"), said
     assert tail.returncode == 130
     assert "Traceback" not in said

@@ -36,27 +36,35 @@ def test_a_line_holds_what_a_person_looks_for() -> None:
     flux = {"last_flux_njy": np.array([10_000], np.float32), "last_band": np.array([2], np.int8)}
     novelty = {"novelty": np.array([0.125], np.float32)}
     assert cells(alert(**calibrated, **flux, **novelty)) == [
-        "11-14 22:13:21",
+        "14 22:13:21",
         "ztf:ZTF26abcdefg",
+        ".90!",
         "TDE",
         "████░ 0.75",
         "TDE",
         "0.12",
         "3",
         "r 21.40",
-        "default 1.0",
+        "default …",
     ]
 
 
 def test_a_score_without_calibration_stands_in_brackets_and_says_so() -> None:
     shown = cells(alert(calibration=[None], novelty=np.array([np.nan], np.float32)))
-    assert shown[3:6] == ["████░ (0.75)", "uncalibrated", "-"]
+    assert shown[4:7] == ["████░ (0.75)", "uncalibrated", "-"]
+
+
+@pytest.mark.parametrize(
+    ("score", "quality", "text"), [(0.034, 0, ".03"), (0.999, 0, "1.0"), (0.999, 4, "1.0!"), (np.nan, 0, "-")]
+)
+def test_a_line_says_how_real_it_is_and_whether_a_quality_flag_is_set(score: float, quality: int, text: str) -> None:
+    assert cells(alert(real_score=np.array([score]), quality=np.array([quality], np.uint32)))[2] == text
 
 
 def test_an_unclassified_alert_gives_its_reason() -> None:
     batch = made_up.scored([1], unclassified=[0])
     shown = cells(ScoredAlert.model_validate(scored_alert_records(batch)[0]))
-    assert shown[2:5] == ["-", "no usable l…", ""]
+    assert shown[3:6] == ["-", "no usable l…", ""]
 
 
 def test_a_line_fits_the_terminal_of_the_docs() -> None:
@@ -75,7 +83,7 @@ def test_the_heading_comes_once_and_before_the_first_alert() -> None:
     lines.show(alert())
     lines.show(alert())
     heading, *rest = out.getvalue().splitlines()
-    assert heading.split()[:2] == ["scored", "(UTC)"]
+    assert heading.split()[:2] == ["day,", "UTC"]
     assert len(rest) == 2
     assert rest[0] == rest[1] == line(alert()).plain
 
