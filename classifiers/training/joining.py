@@ -134,22 +134,22 @@ class Block:
     """The noun that the labels come from."""
 
 
-def fusion_rows(run: Run, data: Data, fitted: Fitted) -> FusionRows:
-    """Changed copies of all training rows: curves alone, spectra alone and with the object's curve, whole alerts."""
-    rng = run.rng("fusion/rows")
+def fusion_rows(run: Run, data: Data, fitted: Fitted, side: int = TRAIN) -> FusionRows:
+    """Changed copies of all rows of a side: curves alone, spectra alone and with the object's curve, whole alerts."""
+    rng = run.rng(f"fusion/rows/{side}")
     blocks: list[Block] = []
     for _ in range(run.config.fusion.copies):
-        blocks += _curve_blocks(run, data, fitted, rng)
-        blocks += _spectrum_blocks(run, data, fitted, rng)
-        blocks += _alert_blocks(run, data, fitted, rng)
+        blocks += _curve_blocks(run, data, fitted, side, rng)
+        blocks += _spectrum_blocks(run, data, fitted, side, rng)
+        blocks += _alert_blocks(run, data, fitted, side, rng)
     return _stacked([block for block in blocks if block.said and len(block.rows.label)])
 
 
 def fit_fusion(run: Run, rows: FusionRows, strengths: dict[str, float]) -> nn.Module:
     """The embedding, its heads and the missing tokens, over what the fitted encoders said.
 
-    Modalities are dropped at random, and two different subsets of one object are pulled together (a contrastive term,
-    as in CLIP), so that an image, a light curve and a spectrum of one kind lie near each other.
+    Modalities are dropped at random. Where an object has several, one of them alone and the others are pulled together
+    (a contrastive term, as AstroCLIP's: Parker et al. 2024), so that a light curve finds its own spectrum.
     """
     config = run.config.fusion
     fusion: Any = run.build(config.model, "fusion")
@@ -157,6 +157,7 @@ def fit_fusion(run: Run, rows: FusionRows, strengths: dict[str, float]) -> nn.Mo
     fusion.head_strength.fill_(config.head_strength)
     weight = run.tensor(class_balance(rows.label))
     even = np.ones(len(rows.label))
+    several = np.flatnonzero(rows.present.sum(1) > 1)
 
     def loss_of(rng: np.random.Generator) -> Tensor:
         chosen = draw(rows.label, even, config.fit.batch, rng)
@@ -166,12 +167,34 @@ def fit_fusion(run: Run, rows: FusionRows, strengths: dict[str, float]) -> nn.Mo
         loss: Tensor = sum((config.loss(fusion.head_logits(view), label, weight) for view in views), tokens.sum() * 0.0)
         for view in views:
             loss = loss + config.fine_weight * fine_loss(fusion.fine_logits(view), fine)
-        near = contrast(views[0], views[1], run.tensor(rows.object_index[chosen]), config.contrastive_temperature)
+        if not config.contrastive_weight or not len(several):
+            return loss
+        chosen = rng.choice(several, config.fit.batch)
+        tokens = run.tensor(rows.tokens[chosen])
+        one, other = (fusion.embed(tokens, run.tensor(side)) for side in two_sides(rows.present[chosen], rng))
+        near = contrast(one, other, run.tensor(rows.object_index[chosen]), config.contrastive_temperature)
         return loss + config.contrastive_weight * near
 
     run.fit("fusion", config.fit, fusion, loss_of)
     network: nn.Module = fusion
     return network
+
+
+def fit_head_strength(run: Run, fusion: nn.Module, rows: FusionRows) -> float:
+    """Weight of the embedding's own class logits beside the encoders', by the calibration side's `rows`; sets it.
+
+    On the training side the tokens know their objects, so there the head would seem to be right far too often.
+    """
+    parts: Any = fusion
+    with torch.no_grad():
+        tokens, logits, present = (run.tensor(array) for array in (rows.tokens, rows.logits, rows.present))
+        head = parts.head_logits(parts.embed(tokens, present))
+        others = (logits * (present * parts.strength)[:, :, None]).sum(1)
+        both = torch.stack([others, head], 1).cpu().numpy()
+        start = np.array([1.0, run.config.fusion.head_strength])
+        found = fit_strengths(both, rows.label, class_weights(rows.label), start, np.array([False, True]))
+        parts.head_strength.fill_(float(found[1]))
+    return float(found[1])
 
 
 def some(present: Float32Array, rng: np.random.Generator) -> Float32Array:
@@ -183,6 +206,13 @@ def some(present: Float32Array, rng: np.random.Generator) -> Float32Array:
     return chosen
 
 
+def two_sides(present: Float32Array, rng: np.random.Generator) -> tuple[Float32Array, Float32Array]:
+    """One present modality of each row, and its others: rows of two modalities or more."""
+    drawn = rng.random(present.shape) * present
+    one = (drawn >= drawn.max(1, keepdims=True)).astype(np.float32)
+    return one, present - one
+
+
 def contrast(one: Tensor, other: Tensor, object_index: Tensor, temperature: float) -> Tensor:
     """InfoNCE between two views (van den Oord et al. 2018); rows of one object are never each other's negatives."""
     similarity = one @ other.T / temperature
@@ -192,20 +222,20 @@ def contrast(one: Tensor, other: Tensor, object_index: Tensor, temperature: floa
     return nn.functional.cross_entropy(similarity.masked_fill(same, -1e4), own)
 
 
-def _curve_blocks(run: Run, data: Data, fitted: Fitted, rng: np.random.Generator) -> list[Block]:
+def _curve_blocks(run: Run, data: Data, fitted: Fitted, side: int, rng: np.random.Generator) -> list[Block]:
     if "light_curve" not in fitted.encoders:
         return []
-    parts = data.of(LabelledCurves, run.config.modality("light_curve").data, TRAIN)
+    parts = data.of(LabelledCurves, run.config.modality("light_curve").data, side)
     return [Block({LIGHT_CURVE: _blended(run, fitted, part.curves, rng)}, part) for part in parts if len(part.label)]
 
 
-def _spectrum_blocks(run: Run, data: Data, fitted: Fitted, rng: np.random.Generator) -> list[Block]:
+def _spectrum_blocks(run: Run, data: Data, fitted: Fitted, side: int, rng: np.random.Generator) -> list[Block]:
     """Spectra of the objects that have a curve too with it, the others alone."""
     if "spectrum" not in fitted.encoders:
         return []
     config, blocks = run.config, list[Block]()
-    curves = data.of(LabelledCurves, config.modality("light_curve").data, TRAIN) if _has(fitted, "light_curve") else []
-    for part in data.of(LabelledSpectra, config.modality("spectrum").data, TRAIN):
+    curves = data.of(LabelledCurves, config.modality("light_curve").data, side) if _has(fitted, "light_curve") else []
+    for part in data.of(LabelledSpectra, config.modality("spectrum").data, side):
         arrays, usable = arrays_of("spectrum", part)
         alone = usable.copy()
         for other in curves:
@@ -224,13 +254,13 @@ def _spectrum_blocks(run: Run, data: Data, fitted: Fitted, rng: np.random.Genera
     return blocks
 
 
-def _alert_blocks(run: Run, data: Data, fitted: Fitted, rng: np.random.Generator) -> list[Block]:
+def _alert_blocks(run: Run, data: Data, fitted: Fitted, side: int, rng: np.random.Generator) -> list[Block]:
     """Alerts with all that they carry; an alert of which a modality is unusable is left out here."""
     names = [name for name in ("metadata", "cutouts") if _has(fitted, name)]
     if not names:
         return []
     blocks = []
-    for part in data.of(LabelledAlerts, run.config.modality(names[0]).data, TRAIN):
+    for part in data.of(LabelledAlerts, run.config.modality(names[0]).data, side):
         arrays = {name: arrays_of(name, part) for name in names}
         whole = np.flatnonzero(np.logical_and.reduce([usable for _, usable in arrays.values()]))
         if not len(whole):
