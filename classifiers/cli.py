@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from classifiers.bundle import DEFAULT_BUNDLE, BundleError, open_bundle
-from classifiers.card import card_text, metrics_text
+from classifiers.bundle import DEFAULT_BUNDLE, BundleError
+from classifiers.evaluation.card_text import card_text
+from classifiers.evaluation.command import card, evaluate
+from classifiers.quality.command import quality
 from classifiers.training.command import calibrate, export, train, train_config, tune
 
 app = typer.Typer(
@@ -20,33 +21,8 @@ BundleOption = Annotated[str, typer.Option(help="Bundle folder, or 'default' for
 DataOption = Annotated[Path, typer.Option(help="Folder of light_curves.parquet, spectra.parquet and ztf_alerts/.")]
 
 
-for command in (train, export, calibrate, tune, train_config):
+for command in (train, export, calibrate, tune, train_config, quality, evaluate, card):
     app.command()(command)
-
-
-@app.command()
-def evaluate(
-    data: DataOption,
-    bundle: BundleOption = DEFAULT_BUNDLE,
-    out: Annotated[Path | None, typer.Option(help="Folder for metrics.json.")] = None,
-    objects: Annotated[str, typer.Option(help="'held-aside' or 'all'.")] = "held-aside",
-) -> None:
-    """Print the figures of a bundle on a data folder, through the code that serves."""
-    _check_data(data)
-    if objects not in ("held-aside", "all"):
-        _stop(f"--objects is 'held-aside' or 'all', not {objects!r}")
-    from classifiers import load_bundle
-    from classifiers.data import SPLITS
-    from classifiers.evaluate import evaluate as figures_of
-
-    try:
-        metrics = figures_of(load_bundle(bundle), data, SPLITS if objects == "all" else ("test",))
-    except BundleError as error:
-        _stop(str(error))
-    typer.echo("\n".join(metrics_text(metrics)))
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
 
 
 @app.command("refresh-card")
@@ -64,15 +40,6 @@ def refresh_card(
 
     try:
         typer.echo(card_text(refreshed(bundle, data, simulated, made_by)))
-    except BundleError as error:
-        _stop(str(error))
-
-
-@app.command()
-def card(bundle: BundleOption = DEFAULT_BUNDLE) -> None:
-    """Print the card of a bundle."""
-    try:
-        typer.echo(card_text(open_bundle(bundle).card))
     except BundleError as error:
         _stop(str(error))
 

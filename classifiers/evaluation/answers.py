@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import combinations
 from typing import Any
 
@@ -213,10 +213,11 @@ class Asked:
         """What the encoders said, brought together from where it was said."""
         out = self._classifier.blank(n)
         for m, (said, rows) in chosen.items():
-            out.tokens[:, m], out.logits[:, m] = said.tokens[rows, m], said.logits[rows, m]
-            out.present[:, m] = said.present[rows, m]
-            if m == LIGHT_CURVE:
-                out.n_detections = said.n_detections[rows]
+            for each in fields(Encoded):
+                if each.name in ("tokens", "logits", "present"):
+                    getattr(out, each.name)[:, m] = getattr(said, each.name)[rows, m]
+                elif m == LIGHT_CURVE:  # all else is of the light curve
+                    setattr(out, each.name, getattr(said, each.name)[rows])
         return out
 
 

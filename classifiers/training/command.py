@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from classifiers.bundle import CARD, DEFAULT_BUNDLE, BundleError
-from classifiers.card import card_text
+from classifiers.evaluation.card_text import card_text
 from classifiers.training.config import ConfigError, default_text, read_config
 
 STOPPED = 130

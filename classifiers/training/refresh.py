@@ -10,9 +10,9 @@ from typing import Any
 
 from classifiers import load_bundle
 from classifiers.bundle import CARD, BundleError, bundle_folder, check_files, write_card
-from classifiers.card import LIMITS, VERSION, simulated_limit
+from classifiers.card import LIMITS, simulated_limit
 from classifiers.data.alerts import read_simulated_lsst_alerts
-from classifiers.evaluate import evaluate, simulated_figures
+from classifiers.evaluation.for_card import card_figures, simulated_figures
 from classifiers.features import feature_spec, spec_hash
 
 
@@ -29,13 +29,13 @@ def refresh_card(path: str | Path, data: Path, simulated: Path, made_by: str) ->
         raise BundleError(f"{folder / CARD} cannot be read: {error}") from None
     check_files(folder, card)
     respelt = card["feature_spec_sha256"] != spec_hash()
-    before = {name: card["metrics"][name] for name in FIGURES}
-    card |= {"version": VERSION, "feature_spec": feature_spec(), "feature_spec_sha256": spec_hash()}
+    before = {name: card["metrics"].get(name) for name in FIGURES}
+    card |= {"feature_spec": feature_spec(), "feature_spec_sha256": spec_hash()}
     with tempfile.TemporaryDirectory() as scratch:
         staged = Path(shutil.copytree(folder, Path(scratch) / "bundle"))
         write_card(staged, card)
         classifier = load_bundle(staged)
-        metrics = evaluate(classifier, data)
+        metrics = card_figures(classifier, data)
         if respelt and {name: metrics[name] for name in FIGURES} != before:
             raise BundleError(f"the features of {folder} have changed, and its figures with them: train it anew")
         metrics["simulated_lsst"] = simulated_figures(classifier, read_simulated_lsst_alerts(simulated), made_by)
@@ -44,5 +44,5 @@ def refresh_card(path: str | Path, data: Path, simulated: Path, made_by: str) ->
     return card
 
 
-FIGURES: tuple[str, ...] = ("light_curves", "baselines", "spectra", "alerts")
+FIGURES: tuple[str, ...] = ("cells", "spectra", "alerts")
 """Figures on real data, which a new spelling of the spec may not move."""

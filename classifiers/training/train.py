@@ -13,7 +13,7 @@ from torch import nn
 
 from classifiers import load_bundle
 from classifiers.bundle import NOVELTY_FILE, write_card
-from classifiers.evaluate import evaluate as figures_of
+from classifiers.evaluation.for_card import card_figures
 from classifiers.novelty import Novelty, save_novelty
 from classifiers.serving import EVIDENCE_GROUPS
 from classifiers.training import encoders, joining
@@ -102,7 +102,7 @@ def calibrate(work: Work) -> None:
 
 def evaluate(work: Work) -> None:
     """Figures on the objects held aside, looked at once, through the code that serves."""
-    work.card["metrics"] = figures_of(load_bundle(work.staged), work.folder)
+    work.card["metrics"] = card_figures(load_bundle(work.staged), work.folder)
 
 
 def finish(work: Work) -> None:

@@ -1,0 +1,94 @@
+"""A bundle's card for people: what it is, what its figures rest on, and where it must not be trusted."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from classifiers.evaluation.figures import draw_card
+from classifiers.evaluation.printing import WIDTH, print_figures
+from schemas.taxonomy import CLASSES, MODALITIES
+
+BODY = 1_000_000
+"""Bytes of the unit in which a bundle's size is told [byte]."""
+
+
+def print_card(card: dict[str, Any], console: Console, folder: Path | None = None) -> None:
+    """Prints a card; with the bundle's `folder` its size too."""
+    console.print(f"[bold]{card['name']} {card['version']}[/bold]")
+    console.print(card["training"]["data"])
+    if folder is not None:
+        size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+        console.print(f"{len(card['files'])} files, {size / BODY:.1f} MB")
+    console.print(_modalities(card))
+    console.print(_counts(card))
+    if metrics := card.get("metrics"):
+        console.print("\nFigures on the objects held aside from training by the hash of their name")
+        print_figures(metrics, console)
+    console.print(f"\nClasses as common as the scores suppose: {_prior(card['prior'])}")
+    _print_calibration(card, console)
+    worst = card.get("worst_difference_torch_to_onnx", {})
+    if worst:
+        console.print("Worst difference from torch to ONNX: " + ", ".join(f"{k} {v:.2g}" for k, v in worst.items()))
+    console.print("\nLimits:")
+    for limit in card["limits"]:
+        console.print(f"  - {limit}", highlight=False, markup=False)
+
+
+def card_text(card: dict[str, Any], folder: Path | None = None) -> str:
+    """What `print_card` prints, as plain text."""
+    out = io.StringIO()
+    print_card(card, Console(file=out, width=WIDTH, color_system=None), folder)
+    return out.getvalue()
+
+
+def draw(card: dict[str, Any], out: Path) -> list[Path]:
+    """Writes the pictures of a card's figures into the folder `out`, which is made; returns what was written."""
+    out.mkdir(parents=True, exist_ok=True)
+    before = set(out.iterdir())
+    if metrics := card.get("metrics"):
+        draw_card(metrics, out)
+    return sorted(set(out.iterdir()) - before)
+
+
+def _modalities(card: dict[str, Any]) -> Table:
+    table = Table(title="Modalities", title_justify="left")
+    for head in ("modality", "surveys that it is used for", "strength"):
+        table.add_column(head)
+    for name in MODALITIES:
+        told = card["modalities"][name]
+        table.add_row(name, ", ".join(told["surveys"]) or "off", f"{told.get('strength', float('nan')):.2f}")
+    return table
+
+
+def _counts(card: dict[str, Any]) -> Table:
+    table = Table(title="Rows by class: train / calibrate / test", title_justify="left")
+    for head in ("", *CLASSES):
+        table.add_column(head, justify="right" if head else "left")
+    for kind, sides in card["training"]["counts"].items():
+        table.add_row(kind.replace("_", " "), *(" / ".join(str(n[name]) for n in sides.values()) for name in CLASSES))
+    return table
+
+
+def _prior(prior: Any) -> str:
+    if not isinstance(prior, dict):
+        return str(prior)
+    if max(prior.values()) - min(prior.values()) < 1e-3:
+        return "all alike"
+    return ", ".join(f"{name} {share:.3f}" for name, share in prior.items())
+
+
+def _print_calibration(card: dict[str, Any], console: Console) -> None:
+    calibration = card["calibration"]
+    console.print(f"Calibrated for: {', '.join(calibration['surveys']) or 'no survey'}")
+    for name, told in calibration.items():
+        if isinstance(told, dict) and "objects" in told:
+            console.print(
+                f"  {name.replace('_', ' ')}: {told['objects']} objects of {told['domain']}; sets hold every class of "
+                f"{told['threshold']:.3f} or more",
+                highlight=False,
+            )
