@@ -11,7 +11,7 @@ from classifiers.bundle import DEFAULT_BUNDLE, BundleError
 from classifiers.evaluation.card_text import card_text
 from classifiers.evaluation.command import card, evaluate
 from classifiers.quality.command import quality
-from classifiers.training.command import calibrate, export, train, train_config, tune
+from classifiers.training.command import calibrate, export, gains, train, train_config, tune
 
 app = typer.Typer(
     no_args_is_help=True, help="Train, evaluate and describe the classifiers.", pretty_exceptions_enable=False
@@ -21,7 +21,7 @@ BundleOption = Annotated[str, typer.Option(help="Bundle folder, or 'default' for
 DataOption = Annotated[Path, typer.Option(help="Folder of light_curves.parquet, spectra.parquet and ztf_alerts/.")]
 
 
-for command in (train, export, calibrate, tune, train_config, quality, evaluate, card):
+for command in (train, export, calibrate, tune, gains, train_config, quality, evaluate, card):
     app.command()(command)
 
 

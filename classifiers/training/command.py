@@ -101,6 +101,25 @@ def tune(
         typer.echo(f"best configuration: {found.best}")
 
 
+def gains(
+    data: DataOption,
+    out: Annotated[Path, typer.Option(help="Folder of the scores, the tables and the folds' checkpoints.")],
+    config: ConfigOption = None,
+) -> None:
+    """Cross-validate, by object, what metadata and cutouts add to a light curve (needs torch).
+
+    Every stage of training is refitted in five folds; one that was stopped goes on from its checkpoints.
+    """
+    _need_torch("cross-validation")
+    with _user_errors():
+        told = read_config(config)
+        _check_data(data)
+        from classifiers.training.cross_validation import cross_validate
+        from classifiers.training.gains import gain_lines
+
+        typer.echo("\n".join(gain_lines(cross_validate(told, data, out, Console()))))
+
+
 def train_config(config: ConfigOption = None) -> None:
     """Print the shipped training configuration, or check one of your own."""
     if config is None:

@@ -49,6 +49,26 @@ def gain_tables(object_id: Sequence[str], label: IntArray, scores: Mapping[str, 
     }
 
 
+def gain_lines(tables: Mapping[str, Any]) -> list[str]:
+    """The tables as text, a line for each set of modalities and one for each of its gains over the set without one."""
+    counts = ", ".join(f"{name} {n}" for name, n in tables["objects"].items())
+    lines = [f"{tables['n_alerts']} alerts of {tables['n_objects']} objects: {counts}"]
+    lines += [f"macro figures over {', '.join(tables['judged_on'])}; [5 %, 95 %] by object", ""]
+    for key, told in tables["sets"].items():
+        lines.append(f"{key}: " + ", ".join(f"{name} {_said(told[name])}" for name in FIGURES))
+        for less, gain in told["gains"].items():
+            if less.count("+") == key.count("+") - 1:
+                parts = (
+                    f"{name} {_said(gain[name])} {'shown' if gain['shown'][name] else 'not shown'}" for name in FIGURES
+                )
+                lines.append(f"  over {less}: {', '.join(parts)}")
+    return lines
+
+
+def _said(figure: Sequence[float] | None) -> str:
+    return "none" if figure is None else f"{figure[0]:.3f} [{figure[1]:.3f}, {figure[2]:.3f}]"
+
+
 def _headlines(told: Mapping[str, Measure], judged: Sequence[int]) -> dict[str, Measure]:
     """Macro figures over the judged classes, and the area under each one's precision-recall curve."""
     heads = {}
