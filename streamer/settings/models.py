@@ -209,9 +209,9 @@ class SelectionSettings(Section):
             ),
         ),
         min_length=1,
-        description="Selections of LSST alerts. The default drops clear bogus: reliability below 0.05, then a real score "
-        "below 0.1. The lowest reliability of 67 on-sky v10.0 alerts is 0.12, and 2 of the 67 have a real score below "
-        "0.1; of simulated bogus detections all pass the survey's score and 23 % both.",
+        description="Selections of LSST alerts. The default drops clear bogus: reliability below 0.05, then a real "
+        "score below 0.1. The lowest reliability of 67 on-sky v10.0 alerts is 0.12, and 2 of the 67 have a real score "
+        "below 0.1; of simulated bogus detections all pass the survey's score and 23 % both.",
     )
 
     @model_validator(mode="after")

@@ -38,7 +38,7 @@ def test_a_line_holds_what_a_person_looks_for() -> None:
     assert cells(alert(**calibrated, **flux, **novelty)) == [
         "14 22:13:21",
         "ztf:ZTF26abcdefg",
-        ".90!",
+        "-",
         "TDE",
         "████░ 0.75",
         "TDE",
@@ -89,7 +89,7 @@ def test_the_heading_comes_once_and_before_the_first_alert() -> None:
 
 
 def test_a_class_of_a_later_taxonomy_is_shown_by_its_name() -> None:
-    assert cells(alert().model_copy(update={"predicted_class": "Iax"}))[2:4] == ["Iax", "?"]
+    assert cells(alert().model_copy(update={"predicted_class": "Iax"}))[3:5] == ["Iax", "?"]
 
 
 def test_codes_that_would_command_the_terminal_are_made_harmless() -> None:
