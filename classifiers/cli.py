@@ -10,6 +10,7 @@ import typer
 from classifiers.bundle import DEFAULT_BUNDLE, BundleError
 from classifiers.evaluation.card_text import card_text
 from classifiers.evaluation.command import card, evaluate
+from classifiers.evaluation.cross_survey_command import cross_survey
 from classifiers.quality.command import quality
 from classifiers.training.command import calibrate, export, gains, train, train_config, tune
 
@@ -21,7 +22,7 @@ BundleOption = Annotated[str, typer.Option(help="Bundle folder, or 'default' for
 DataOption = Annotated[Path, typer.Option(help="Folder of light_curves.parquet, spectra.parquet and ztf_alerts/.")]
 
 
-for command in (train, export, calibrate, tune, gains, train_config, quality, evaluate, card):
+for command in (train, export, calibrate, tune, gains, train_config, quality, evaluate, cross_survey, card):
     app.command()(command)
 
 
