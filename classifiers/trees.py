@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import lightgbm
@@ -16,8 +17,14 @@ from schemas.taxonomy import CLASSES
 COPIES = 14
 """Changed copies of each training curve, each cut short at random."""
 
-ROUNDS = 80
+ROUNDS = 200
 """Boosting rounds."""
+
+SAMPLING_ROUNDS = 80
+"""Boosting rounds of the sampling baseline."""
+
+LEAST_COUNT = 1e-3
+"""A class without a row begins from this count, so that its score stays finite."""
 
 LONGEST = 256
 """Most detections of a training copy."""
@@ -25,13 +32,14 @@ LONGEST = 256
 PARAMETERS: dict[str, Any] = {
     "objective": "multiclass",
     "num_class": len(CLASSES),
-    "learning_rate": 0.09,
+    "learning_rate": 0.06,
     "num_leaves": 15,
-    "min_data_in_leaf": 20,
-    "feature_fraction": 0.5,
-    "bagging_fraction": 0.7,
+    "min_data_in_leaf": 40,
+    "feature_fraction": 0.4,
+    "bagging_fraction": 0.6,
     "bagging_freq": 1,
     "lambda_l2": 5.0,
+    "boost_from_average": False,
     "verbose": -1,
     "num_threads": 1,
     "deterministic": True,
@@ -54,24 +62,47 @@ SAMPLING_NAMES: tuple[str, ...] = (
 """What the sampling baseline sees: when and in which band, never how bright."""
 
 
-def class_weights(label: IntArray) -> FloatArray:
-    """One weight for each row so that every class present weighs the same; mean 1."""
-    count = np.bincount(label, minlength=len(CLASSES))
-    weight: FloatArray = (len(label) / np.count_nonzero(count) / np.maximum(count, 1))[label]
-    return weight
+def class_weights(label: IntArray, weight: FloatArray | None = None) -> FloatArray:
+    """One weight for each row so that every class present weighs the same; mean 1.
+
+    `weight` (n,) says how much each row counts before that, where they do not count alike.
+    """
+    count = np.bincount(label, weight, minlength=len(CLASSES))
+    balanced: FloatArray = (count.sum() / np.count_nonzero(count) / np.maximum(count, 1e-9))[label]
+    return balanced
 
 
 def train_trees(
-    curves: LabelledCurves, rng: np.random.Generator, copies: int = COPIES, rounds: int = ROUNDS
+    parts: Sequence[LabelledCurves],
+    weights: Sequence[float],
+    rng: np.random.Generator,
+    copies: int = COPIES,
+    rounds: int = ROUNDS,
 ) -> lightgbm.Booster:
-    """The light-curve-statistics classifier, on changed copies of the training curves."""
-    blocks = [light_curve_statistics(pool_nights(augmented(curves.curves, LONGEST, rng))) for _ in range(copies)]
-    return _fit(np.concatenate(blocks), np.tile(curves.label, copies), rounds)
+    """The light-curve-statistics classifier, on changed copies of the curves of several inputs, each with its weight.
+
+    It begins from the classes' shares, which its own scores leave out: what it says are log likelihoods up to a
+    constant, as if all classes were alike, though every curve counts as often as it came.
+    """
+    blocks = [
+        light_curve_statistics(pool_nights(augmented(part.curves, LONGEST, rng)))
+        for part in parts
+        for _ in range(copies)
+    ]
+    label = np.concatenate([np.tile(part.label, copies) for part in parts])
+    weight = np.repeat(weights, [len(part.label) * copies for part in parts])
+    count = np.bincount(label, weight, minlength=len(CLASSES))
+    start = np.log(np.maximum(count, LEAST_COUNT) / count.sum())
+    data = lightgbm.Dataset(
+        np.concatenate(blocks), label, weight=weight, init_score=np.tile(start, (len(label), 1)), free_raw_data=True
+    )
+    return lightgbm.train(PARAMETERS, data, rounds)
 
 
 def train_sampling_baseline(curves: LabelledCurves) -> lightgbm.Booster:
     """A classifier that sees the sampling alone: how far a leak of the source would carry."""
-    return _fit(sampling_features(curves.curves), curves.label, ROUNDS)
+    data = lightgbm.Dataset(sampling_features(curves.curves), curves.label, weight=class_weights(curves.label))
+    return lightgbm.train(PARAMETERS, data, SAMPLING_ROUNDS)
 
 
 def sampling_features(curves: LightCurves) -> Float32Array:
@@ -92,8 +123,3 @@ def sampling_features(curves: LightCurves) -> Float32Array:
                 len(np.unique(np.floor(time))),
             )
     return out
-
-
-def _fit(features: Float32Array, label: IntArray, rounds: int) -> lightgbm.Booster:
-    data = lightgbm.Dataset(features, label, weight=class_weights(label), free_raw_data=True)
-    return lightgbm.train(PARAMETERS, data, rounds)

@@ -1,7 +1,7 @@
-"""Training-time changes of light curves: cut short, thinned, noisier, so that who observed tells less.
+"""Training-time changes of light curves: cut anywhere, thinned, noisier, so that who observed tells less.
 
-Supernovae, AGN, CVs and TDEs of the labelled set come from different sources, with different cadence, length and
-noise; each change here takes some of that away. Serving never uses this module.
+Supernovae, AGN, CVs and TDEs of the labelled set come from different sources, with different cadence, length, noise
+and habits of sign; each change here takes some of that away. Serving never uses this module.
 """
 
 from __future__ import annotations
@@ -9,22 +9,50 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from schemas.light_curve import BANDS, DETECTION, LightCurves
+from schemas.light_curve import BANDS, DETECTION, FloatArray, IntArray, LightCurves
 
-LATE_START = 0.25
-"""Share of curves that lose a few of their first detections."""
-THINNED = 0.5
+WINDOWS = 0.35
+"""Share of curves of which a few consecutive detections from anywhere are kept; of the others the first ones are."""
+LONGEST_WINDOW = 15
+"""Most detections of such a window."""
+WHOLE = 0.25
+"""Share of the other curves that are kept whole."""
+THINNED = 0.3
 """Share of curves from which random detections are dropped."""
 NOISIER = 0.4
 """Share of curves that get added noise, up to as much again as their own."""
 WITHOUT_INFRARED = 0.3
 """Share of curves that lose their i band, which only some sources have."""
-DEEPER = 0.2
-"""Share of curves made fainter, with smaller errors, as a deeper survey sees farther objects of the same kind."""
-DEEPEST_MAG = 4.0
-"""Most by which those are made fainter [mag]."""
-LEVEL_JITTER_MAG = 0.15
+COMMON_ERRORS = 0.3
+"""Share of curves whose errors become those that are common at their magnitudes, whoever measured them."""
+WITHOUT_SIGN = 0.2
+"""Share of curves that lose the sign of their fluxes, which some sources never tell."""
+LEVEL_JITTER_MAG = 0.1
 """Scatter of a common shift of brightness [mag]."""
+SHIFTED = 0.2
+"""Share of curves shifted by much more, so that shapes are learnt as well as brightness."""
+SHIFT_MAG = 1.0
+"""Scatter of that larger shift [mag]."""
+
+COMMON_ERROR_MAG: FloatArray = np.array(
+    [
+        [15.0, 0.025],
+        [16.0, 0.031],
+        [17.0, 0.041],
+        [18.0, 0.064],
+        [19.0, 0.105],
+        [20.0, 0.178],
+        [21.0, 0.260],
+        [22.0, 0.330],
+    ]
+)
+"""(rows, 2): magnitude and the median error of ZTF detections merged by night there [mag], held beyond its ends."""
+
+ZERO_POINT_NJY = 31.4
+"""AB magnitude of 1 nJy."""
+
+FAINTEST_NJY = 1e-3
+"""Fluxes are taken for no less where a magnitude is wanted [nJy]."""
 
 _I_BAND = 3
 
@@ -54,43 +82,68 @@ def first_detections(curves: LightCurves, count: npt.NDArray[np.integer]) -> Lig
     return cut_curves(curves, _rank(curves) < np.repeat(count, np.diff(curves.offsets)))
 
 
+def common_errors(flux_njy: npt.NDArray[np.floating]) -> FloatArray:
+    """The error that is common at each flux's magnitude [nJy], by `COMMON_ERROR_MAG`."""
+    size = np.maximum(np.abs(flux_njy.astype(np.float64)), FAINTEST_NJY)
+    error_mag = np.interp(ZERO_POINT_NJY - 2.5 * np.log10(size), COMMON_ERROR_MAG[:, 0], COMMON_ERROR_MAG[:, 1])
+    return np.asarray(size * error_mag * (np.log(10.0) / 2.5))
+
+
 def augmented(curves: LightCurves, longest: int, rng: np.random.Generator) -> LightCurves:
     """One changed copy of each curve, of at most `longest` detections and at least one; fluxes drawn anew."""
-    n, lengths = len(curves), np.diff(curves.offsets)
-    drop_first = np.where(rng.random(n) < LATE_START, rng.integers(0, 6, n), 0)
-    drop_first = np.minimum(drop_first, np.maximum(lengths - 1, 0))
+    cut = _cut_anywhere(curves, longest, rng)
+    n, per_token = len(cut), _owner(cut)
     drop_rate = np.where(rng.random(n) < THINNED, rng.uniform(0.0, 0.6, n), 0.0)
     without_i = rng.random(n) < WITHOUT_INFRARED
-    rank = _rank(curves)
-    per_token = np.repeat(np.arange(n), lengths)
-    keep = (rank >= drop_first[per_token]) & (rng.random(len(rank)) >= drop_rate[per_token])
-    keep &= ~(without_i[per_token] & (curves.band == _I_BAND))
+    keep = rng.random(len(per_token)) >= drop_rate[per_token]
+    keep &= ~(without_i[per_token] & (cut.band == _I_BAND))
     alive = np.zeros(n, np.bool_)
     alive[per_token[keep]] = True
-    keep |= ~alive[per_token] & (rank == 0)
-    thinned = cut_curves(curves, keep)
-    return _noisier(cut_short(thinned, longest, rng), rng)
+    keep |= ~alive[per_token] & (_rank(cut) == 0)
+    return _measured_anew(cut_curves(cut, keep), rng)
 
 
 def cut_short(curves: LightCurves, longest: int, rng: np.random.Generator) -> LightCurves:
-    """A random number of the first detections of each curve, few as often as many; a fifth of the curves whole."""
+    """A random number of the first detections of each curve, few as often as many; some of the curves whole."""
+    return first_detections(curves, _random_counts(curves, longest, rng))
+
+
+def _random_counts(curves: LightCurves, longest: int, rng: np.random.Generator) -> IntArray:
     n, room = len(curves), np.minimum(np.diff(curves.offsets), longest)
     count = np.exp(rng.random(n) * np.log(room + 1.0)).astype(np.int64)
-    return first_detections(curves, np.where(rng.random(n) < 0.2, room, np.minimum(count, room)))
+    return np.where(rng.random(n) < WHOLE, room, np.minimum(count, room))
+
+
+def _cut_anywhere(curves: LightCurves, longest: int, rng: np.random.Generator) -> LightCurves:
+    """The first detections of most curves, consecutive ones from anywhere of the others."""
+    n, lengths = len(curves), np.diff(curves.offsets)
+    window = rng.random(n) < WINDOWS
+    size = np.minimum(rng.integers(1, min(LONGEST_WINDOW, longest) + 1, n), lengths)
+    start = np.where(window, (rng.random(n) * (lengths - size + 1)).astype(np.int64), 0)
+    count = np.where(window, size, _random_counts(curves, longest, rng))
+    rank, owner = _rank(curves), _owner(curves)
+    return cut_curves(curves, (rank >= start[owner]) & (rank < (start + count)[owner]))
 
 
 def _rank(curves: LightCurves) -> npt.NDArray[np.int64]:
     return np.arange(len(curves.mjd_tai)) - np.repeat(curves.offsets[:-1], np.diff(curves.offsets))
 
 
-def _noisier(curves: LightCurves, rng: np.random.Generator) -> LightCurves:
-    n = len(curves)
-    per_token = np.repeat(np.arange(n), np.diff(curves.offsets))
-    factor = np.where(rng.random(n) < NOISIER, rng.uniform(0.0, 1.0, n), 0.0)[per_token]
-    deeper_mag = np.where(rng.random(n) < DEEPER, rng.uniform(0.0, DEEPEST_MAG, n), 0.0)
-    shift = (10.0 ** (0.4 * (rng.normal(0.0, LEVEL_JITTER_MAG, n) - deeper_mag)))[per_token]
-    flux = (curves.flux_njy + rng.normal(size=len(factor)) * factor * curves.flux_err_njy) * shift
-    err = curves.flux_err_njy * np.sqrt(1.0 + factor**2) * shift
+def _owner(curves: LightCurves) -> npt.NDArray[np.int64]:
+    return np.repeat(np.arange(len(curves)), np.diff(curves.offsets))
+
+
+def _measured_anew(curves: LightCurves, rng: np.random.Generator) -> LightCurves:
+    """Noise added, sign hidden, brightness shifted, errors made common: each for some of the curves."""
+    n, owner = len(curves), _owner(curves)
+    factor = np.where(rng.random(n) < NOISIER, rng.uniform(0.0, 1.0, n), 0.0)[owner]
+    shift_mag = np.where(rng.random(n) < SHIFTED, rng.normal(0.0, SHIFT_MAG, n), rng.normal(0.0, LEVEL_JITTER_MAG, n))
+    scale = (10.0 ** (-0.4 * shift_mag))[owner]
+    flux = (curves.flux_njy + rng.normal(size=len(owner)) * factor * curves.flux_err_njy) * scale
+    err = curves.flux_err_njy * np.sqrt(1.0 + factor**2) * scale
+    flux = np.where((rng.random(n) < WITHOUT_SIGN)[owner], np.abs(flux), flux)
+    if curves.survey == "ztf":  # the common errors are those of its detections
+        err = np.where((rng.random(n) < COMMON_ERRORS)[owner], common_errors(flux), err)
     return LightCurves(
         curves.survey,
         curves.offsets,

@@ -13,6 +13,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from classifiers.data.augment import ZERO_POINT_NJY, common_errors
 from schemas.light_curve import BANDS, DETECTION, FloatArray, IntArray, LightCurves
 
 MATCHED_COUNTS: tuple[int, ...] = (3, 5, 8)
@@ -26,23 +27,6 @@ FIRST_MJD = 59_000.0
 
 COMMON_BRIGHTEST_MAG = 18.5
 """Magnitude of the brightest detection once brightness is removed [AB mag]."""
-
-COMMON_ERROR_MAG: FloatArray = np.array(
-    [
-        [15.0, 0.025],
-        [16.0, 0.031],
-        [17.0, 0.041],
-        [18.0, 0.064],
-        [19.0, 0.105],
-        [20.0, 0.178],
-        [21.0, 0.260],
-        [22.0, 0.330],
-    ]
-)
-"""(rows, 2): magnitude and the median error of ZTF detections merged by night there [mag], held beyond its ends."""
-
-ZERO_POINT_NJY = 31.4
-"""AB magnitude of 1 nJy."""
 
 
 def matched(
@@ -130,9 +114,7 @@ def without_level(curves: LightCurves) -> LightCurves:
 
 def with_common_errors(curves: LightCurves) -> LightCurves:
     """Errors replaced by the common one at each detection's magnitude; its flux stays."""
-    magnitude = ZERO_POINT_NJY - 2.5 * np.log10(np.maximum(curves.flux_njy.astype(np.float64), 1e-3))
-    error_mag = np.interp(magnitude, COMMON_ERROR_MAG[:, 0], COMMON_ERROR_MAG[:, 1])
-    return _with_flux(curves, curves.flux_njy, np.maximum(curves.flux_njy, 1e-3) * error_mag * (np.log(10.0) / 2.5))
+    return _with_flux(curves, curves.flux_njy, common_errors(curves.flux_njy))
 
 
 def _with_flux(curves: LightCurves, flux: npt.NDArray[np.floating], err: npt.NDArray[np.floating]) -> LightCurves:

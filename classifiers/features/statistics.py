@@ -1,4 +1,4 @@
-"""Light-curve statistics for the trees: shapes, rates and colours, NaN where a curve does not say.
+"""Light-curve statistics for the trees: shapes, rates, colours, phases and periods, NaN where a curve does not say.
 
 Counts of measurements and gaps between them are not among them: they betray who observed, not what was observed.
 A level is `features.light_curve.flux_level`: signed, in magnitudes, larger is brighter.
@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from classifiers.features.light_curve import LEVEL_FLUX_NJY, MAG_PER_RELATIVE_ERROR, PooledCurves, flux_level
+from classifiers.features.periods import PERIOD_NAMES, period_features
+from classifiers.features.phases import PHASE_NAMES, phase_statistics
 from schemas.compiled import compiled
 from schemas.light_curve import BANDS, ByteArray, Float32Array, FloatArray, IntArray
 
@@ -54,6 +56,8 @@ CURVE_STATISTICS: tuple[str, ...] = (
 STATISTIC_NAMES: tuple[str, ...] = (
     *(f"{band}_{name}" for band in STATISTIC_BANDS for name in BAND_STATISTICS),
     *CURVE_STATISTICS,
+    *PHASE_NAMES,
+    *PERIOD_NAMES,
 )
 """Names of the columns of `light_curve_statistics`."""
 
@@ -69,12 +73,13 @@ HALF_FLUX_LEVEL = 0.7526
 _G, _R, _I = (BANDS.index(name) for name in STATISTIC_BANDS)
 _BAND_COUNT = len(STATISTIC_BANDS)
 _PER_BAND = len(BAND_STATISTICS)
-_COLUMNS = len(STATISTIC_NAMES)
+_COLUMNS = _BAND_COUNT * _PER_BAND + len(CURVE_STATISTICS)
 
 
 def light_curve_statistics(pooled: PooledCurves) -> Float32Array:
     """Statistics of each alert's curve, shape (n, len(STATISTIC_NAMES)), float32, NaN where unknown."""
-    return _statistics(pooled.offsets, pooled.mjd_tai, pooled.flux_njy, pooled.flux_err_njy, pooled.band)
+    shapes = _statistics(pooled.offsets, pooled.mjd_tai, pooled.flux_njy, pooled.flux_err_njy, pooled.band)
+    return np.concatenate([shapes, phase_statistics(pooled), period_features(pooled)], axis=1)
 
 
 @compiled

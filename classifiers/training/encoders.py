@@ -82,7 +82,7 @@ def fit_encoder(run: Run, data: Data, modality: str, encoder: nn.Module) -> floa
 
 def fit_examples(run: Run, name: str, config: ModalityConfig, encoder: nn.Module, examples: Examples) -> None:
     """Fits an encoder to some labelled rows; where `fine_weight` is set its token is to tell the finer type too."""
-    weight = run.tensor(class_balance(examples.label))
+    weight = run.tensor(class_balance(examples.label, examples.weight))
     fine_head = run.build_linear(f"{name}/fine", TOKEN_WIDTH, len(FINE_LEAVES))
     size = min(config.fit.batch, 2 * len(examples.label))
 
@@ -108,16 +108,16 @@ def restored(run: Run, modality: str) -> nn.Module:
 
 def draw(label: IntArray, weight: Any, size: int, rng: np.random.Generator) -> IntArray:
     """Rows drawn with classes between as they come and alike (square root of their counts)."""
-    share = np.sqrt(class_weights(label)) * weight
+    share = np.sqrt(class_weights(label, weight)) * weight
     rows: IntArray = rng.choice(len(label), size, p=share / share.sum())
     return rows
 
 
-def class_balance(label: IntArray) -> Float32Array:
+def class_balance(label: IntArray, weight: FloatArray | None = None) -> Float32Array:
     """Square roots of the class weights, (classes,): the other half of the balance."""
-    weight = np.zeros(CLASS_COUNT)
-    weight[label] = np.sqrt(class_weights(label))
-    balance: Float32Array = (weight / weight[label].mean()).astype(np.float32)
+    balanced = np.zeros(CLASS_COUNT)
+    balanced[label] = np.sqrt(class_weights(label, weight))
+    balance: Float32Array = (balanced / balanced[label].mean()).astype(np.float32)
     return balance
 
 

@@ -19,11 +19,11 @@ from classifiers.training.config import ConfigError
 from classifiers.training.encoders import class_balance, draw, encode, encode_curves, strength_of
 from classifiers.training.examples import arrays_of
 from classifiers.training.losses import fine_loss
-from classifiers.training.provider import CALIBRATE, TRAIN, Data, joined_curves, object_ids
+from classifiers.training.provider import CALIBRATE, TRAIN, Data, object_ids
 from classifiers.training.run import Run
 from classifiers.training.strengths import fit_strengths
 from classifiers.trees import class_weights
-from schemas.light_curve import Float32Array, IntArray, LightCurves
+from schemas.light_curve import Float32Array, FloatArray, IntArray, LightCurves
 from schemas.taxonomy import MODALITIES
 
 LIGHT_CURVE = MODALITIES.index("light_curve")
@@ -39,14 +39,15 @@ Said = tuple[Float32Array, Float32Array]
 
 
 def fit_trees(run: Run, data: Data) -> lightgbm.Booster:
-    """The light-curve trees, fitted by the configured method as `method(curves, rng, **options)`."""
+    """The light-curve trees, fitted by the configured method as `method(inputs, weights, rng, **options)`."""
     path = run.folder / TREES
     if not path.is_file():
-        curves = joined_curves(data.of(LabelledCurves, run.config.trees.data, TRAIN))
-        if not len(curves.label):
-            raise ConfigError(f"trees.data: no training curves in {', '.join(run.config.trees.data)}")
-        run.tracker.say(f"trees: {len(curves.label)} curves")
-        fitted: lightgbm.Booster = run.config.trees.method(curves, run.rng("trees"))
+        names = run.config.trees.data
+        inputs = data.of(LabelledCurves, names, TRAIN)
+        if not (count := sum(len(each.label) for each in inputs)):
+            raise ConfigError(f"trees.data: no training curves in {', '.join(names)}")
+        run.tracker.say(f"trees: {count} curves")
+        fitted: lightgbm.Booster = run.config.trees.method(inputs, data.weights(names), run.rng("trees"))
         fitted.save_model(str(path))
     return lightgbm.Booster(model_file=str(path))
 
@@ -121,6 +122,8 @@ class FusionRows:
     """(rows, modalities)"""
     label: IntArray
     fine: IntArray
+    weight: FloatArray
+    """(rows,) how often a row is drawn beside the others of its class."""
     object_index: IntArray
     """(rows,) the same for rows of one object."""
 
@@ -132,6 +135,8 @@ class Block:
     said: dict[int, Said]
     rows: Any
     """The noun that the labels come from."""
+    weight: float = 1.0
+    """Of each row."""
 
 
 def fusion_rows(run: Run, data: Data, fitted: Fitted, side: int = TRAIN) -> FusionRows:
@@ -155,12 +160,11 @@ def fit_fusion(run: Run, rows: FusionRows, strengths: dict[str, float]) -> nn.Mo
     fusion: Any = run.build(config.model, "fusion")
     fusion.strength.copy_(torch.tensor([strengths.get(name, 0.0) for name in MODALITIES]))
     fusion.head_strength.fill_(config.head_strength)
-    weight = run.tensor(class_balance(rows.label))
-    even = np.ones(len(rows.label))
+    weight = run.tensor(class_balance(rows.label, rows.weight))
     several = np.flatnonzero(rows.present.sum(1) > 1)
 
     def loss_of(rng: np.random.Generator) -> Tensor:
-        chosen = draw(rows.label, even, config.fit.batch, rng)
+        chosen = draw(rows.label, rows.weight, config.fit.batch, rng)
         label, fine = run.tensor(rows.label[chosen]), run.tensor(rows.fine[chosen])
         tokens = run.tensor(rows.tokens[chosen])
         views = [fusion.embed(tokens, run.tensor(some(rows.present[chosen], rng))) for _ in range(2)]
@@ -225,8 +229,13 @@ def contrast(one: Tensor, other: Tensor, object_index: Tensor, temperature: floa
 def _curve_blocks(run: Run, data: Data, fitted: Fitted, side: int, rng: np.random.Generator) -> list[Block]:
     if "light_curve" not in fitted.encoders:
         return []
-    parts = data.of(LabelledCurves, run.config.modality("light_curve").data, side)
-    return [Block({LIGHT_CURVE: _blended(run, fitted, part.curves, rng)}, part) for part in parts if len(part.label)]
+    names = run.config.modality("light_curve").data
+    parts = zip(data.of(LabelledCurves, names, side), data.weights(names), strict=True)
+    return [
+        Block({LIGHT_CURVE: _blended(run, fitted, part.curves, rng)}, part, weight)
+        for part, weight in parts
+        if len(part.label)
+    ]
 
 
 def _spectrum_blocks(run: Run, data: Data, fitted: Fitted, side: int, rng: np.random.Generator) -> list[Block]:
@@ -321,5 +330,6 @@ def _stacked(blocks: list[Block]) -> FusionRows:
         present,
         np.concatenate([block.rows.label for block in blocks]),
         np.concatenate([block.rows.fine for block in blocks]),
+        np.concatenate([np.full(len(block.rows.label), block.weight) for block in blocks]),
         np.unique(names, return_inverse=True)[1].astype(np.int64),
     )
