@@ -30,7 +30,7 @@ from classifiers.novelty import load_novelty
 from classifiers.opinion import log_probabilities
 from classifiers.prior import log_prior, prior_mark, prior_shares
 from classifiers.temperature import Population, Temperature, class_scores, fine_scores
-from schemas.light_curve import Float32Array, IntArray
+from schemas.light_curve import Float32Array, FloatArray, IntArray
 from schemas.prediction import NO_FEATURE, TOP_CONTRIBUTIONS, Contributions, Evidence, Predictions
 from schemas.spectrum import Spectrum
 from schemas.taxonomy import CLASSES, MODALITIES
@@ -117,7 +117,7 @@ class BundleClassifier:
         self._width = int(self._fusion.get_inputs()[0].shape[2])
         self._forest = _forest(bundle)
         self._tree_share = float(card["tree_share"])
-        self._log_prior = log_prior(prior_shares(card["prior"]))
+        self._log_prior = log_prior(_card_prior(bundle))
         self._log_ratio = None if prior is None else log_prior(prior_shares(prior)) - self._log_prior
         if prior is not None:
             mark = prior_mark(prior_shares(prior))
@@ -318,6 +318,17 @@ def _over(n: int, rows: IntArray, values: npt.NDArray[Any], blank: float = np.na
 
 def _population(part: dict[str, Any] | None) -> Population | None:
     return None if part is None else Population(**part)
+
+
+def _card_prior(bundle: Bundle) -> FloatArray:
+    try:
+        shares = prior_shares(bundle.card["prior"])
+    except (TypeError, ValueError) as error:
+        raise BundleError(f"the card of bundle {bundle.folder} has no prior that can be used: {error}") from error
+    if not shares.all():
+        absent = ", ".join(name for name, share in zip(CLASSES, shares, strict=True) if not share)
+        raise BundleError(f"the prior of bundle {bundle.folder} rules out {absent}: no other prior could bring it back")
+    return shares
 
 
 def _forest(bundle: Bundle) -> Forest:

@@ -32,6 +32,9 @@ EXPERTS = 3
 
 Dims = Sequence[int | str]
 
+Node = tuple[str, list[str], str, dict[str, Any]]
+"""Operator, inputs, output, attributes."""
+
 
 def write_bundle(folder: Path, seed: int = 1) -> Path:
     """Writes the bundle into `folder`, which it makes; returns it."""
@@ -79,14 +82,21 @@ def card() -> dict[str, Any]:
     }
 
 
-def write_encoder(folder: Path, name: str, inputs: dict[str, Dims], width: int, rng: np.random.Generator) -> None:
-    """The mean of the first input along what varies (where the second says something is), then two matrices."""
+def write_encoder(
+    folder: Path,
+    name: str,
+    inputs: dict[str, Dims],
+    width: int,
+    rng: np.random.Generator,
+    by_neighbours: bool = False,
+) -> None:
+    """The first input pooled along what varies (where the second says something is), then two matrices."""
     first, *rest = inputs
     constants: dict[str, np.ndarray] = {
         "to_token": rng.normal(size=(width, WIDTH)).astype(np.float32),
         "to_logits": rng.normal(size=(WIDTH, len(CLASSES))).astype(np.float32),
     }
-    nodes = [("MatMul", ["pooled", "to_token"], "wide", {}), ("Tanh", ["wide"], "token", {})]
+    nodes: list[Node] = [("MatMul", ["pooled", "to_token"], "wide", {}), ("Tanh", ["wide"], "token", {})]
     nodes.append(("MatMul", ["token", "to_logits"], "logits", {}))
     if name == "light_curve":
         constants["last"] = np.array([2], np.int64)
@@ -101,14 +111,20 @@ def write_encoder(folder: Path, name: str, inputs: dict[str, Dims], width: int, 
     else:
         axes = list(range(2, len(inputs[first])))
         nodes = [("ReduceMean", [first], "pooled", {"axes": axes, "keepdims": 0}), *nodes]
+    if by_neighbours:
+        shared = ("ReduceMean", ["wide"], "shared", {"axes": [0], "keepdims": 1})
+        nodes[-2:-1] = [shared, ("Sub", ["wide", "shared"], "own", {}), ("Tanh", ["own"], "token", {})]
     outputs: dict[str, Dims] = {"token": ("n", WIDTH), "logits": ("n", len(CLASSES))}
     (folder / encoder_file(name)).write_bytes(model(nodes, constants, inputs, outputs))
 
 
-def write_fusion(path: Path, rng: np.random.Generator, hears: Sequence[bool] = (True,) * EXPERTS) -> None:
+def write_fusion(
+    path: Path, rng: np.random.Generator, hears: Sequence[bool] = (True,) * EXPERTS, masks: bool = True
+) -> None:
     """Sums of logits, and a mixture of experts over the tokens; experts that are not heard get no weight."""
     flat, count = len(MODALITIES) * WIDTH, len(MODALITIES)
     constants: dict[str, np.ndarray] = {
+        "one": np.ones(1, np.float32),
         "last": np.array([2], np.int64),
         "middle": np.array([1], np.int64),
         "flat": np.array([-1, flat], np.int64),
@@ -119,9 +135,9 @@ def write_fusion(path: Path, rng: np.random.Generator, hears: Sequence[bool] = (
         "offset": rng.normal(size=EMBEDDING_LENGTH).astype(np.float32),
         "to_fine": rng.normal(size=(EMBEDDING_LENGTH, len(FINE_LEAVES))).astype(np.float32),
     }
-    nodes = [
+    nodes: list[Node] = [
         ("Unsqueeze", ["present", "last"], "seen", {}),
-        ("Mul", ["logits", "seen"], "kept_logits", {}),
+        ("Mul", ["logits", "seen"] if masks else ["logits", "one"], "kept_logits", {}),
         ("ReduceSum", ["kept_logits", "middle"], "fused", {"keepdims": 0}),
         ("Mul", ["tokens", "seen"], "kept_tokens", {}),
         ("Reshape", ["kept_tokens", "flat"], "flat_tokens", {}),
@@ -158,12 +174,12 @@ def _trees(rng: np.random.Generator) -> lightgbm.Booster:
 
 
 def model(
-    nodes: Sequence[tuple[str, list[str], str, dict[str, Any]]],
+    nodes: Sequence[Node],
     constants: dict[str, np.ndarray],
     inputs: dict[str, Dims],
     outputs: dict[str, Dims],
 ) -> bytes:
-    """The bytes of an ONNX model: nodes as (operator, inputs, output, attributes)."""
+    """The bytes of an ONNX model."""
     graph = b"".join(_part(1, _node(*node)) for node in nodes) + _part(2, b"made-up")
     graph += b"".join(_part(5, _tensor(name, array)) for name, array in constants.items())
     graph += b"".join(_part(11, _value(name, dims)) for name, dims in inputs.items())

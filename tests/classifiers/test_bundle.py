@@ -8,21 +8,25 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from classifiers import BundleError, load_bundle
-from classifiers.bundle import bundle_folder
-from classifiers.card import card_text, metrics_text
-from classifiers.serving import BundleClassifier
+from classifiers.bundle import bundle_folder, write_card
+from classifiers.features.metadata import METADATA_FEATURES
+from classifiers.serving import EVIDENCE_GROUPS, BundleClassifier
+from classifiers.verification import LEAST_HEARD, TOLERANCE, verify_bundle
 from schemas.taxonomy import CLASSES, MODALITIES
+from tests.classifiers import made_up
+from tests.classifiers.made_up_bundle import Dims, write_encoder, write_fusion
 
 LARGEST_BYTES = 15 * 1024 * 1024
 
 
 @pytest.fixture
-def copied(tmp_path: Path) -> Path:
-    """A copy of the shipped bundle that a test may spoil."""
-    return Path(shutil.copytree(bundle_folder("default"), tmp_path / "bundle"))
+def copied(made_up_bundle: Path, tmp_path: Path) -> Path:
+    """A copy of a bundle that a test may spoil."""
+    return Path(shutil.copytree(made_up_bundle, tmp_path / "bundle"))
 
 
 def rewrite(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
@@ -31,8 +35,8 @@ def rewrite(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
     (folder / "card.json").write_text(json.dumps(card))
 
 
-def test_the_shipped_bundle_loads_by_name_and_by_path(classifier: BundleClassifier, copied: Path) -> None:
-    assert load_bundle(copied).bundle_hash == classifier.bundle_hash
+def test_the_shipped_bundle_loads_by_name_and_by_path(classifier: BundleClassifier) -> None:
+    assert load_bundle(bundle_folder("default")).bundle_hash == classifier.bundle_hash
     assert len(classifier.bundle_hash) == 64
     assert classifier.name
     assert classifier.version
@@ -97,57 +101,91 @@ def test_a_folder_without_a_bundle_is_refused_with_its_name(tmp_path: Path) -> N
         load_bundle(tmp_path / "nowhere")
 
 
-def test_a_changed_card_has_another_bundle_hash(classifier: BundleClassifier, copied: Path) -> None:
+def test_a_changed_card_has_another_bundle_hash(made_up_bundle: Path, copied: Path) -> None:
+    before = load_bundle(copied).bundle_hash
+    assert before == load_bundle(made_up_bundle).bundle_hash
     rewrite(copied, lambda card: card.update(version="9.9.9"))
-    assert load_bundle(copied).bundle_hash != classifier.bundle_hash
+    assert load_bundle(copied).bundle_hash != before
 
 
-def test_the_shipped_card_says_what_its_figures_rest_on(classifier: BundleClassifier) -> None:
-    card = classifier.card
-    counts = card["training"]["counts"]["light_curves"]
-    tested = card["metrics"]["light_curves"]["all"]
-    assert tested["n"] == sum(counts["test"].values())
-    for name in CLASSES:
-        assert tested["classes"][name]["n"] == counts["test"][name]
-    text = card_text(card)
-    for expected in (card["name"], "Limits:", f"n={tested['n']}", *card["limits"]):
-        assert expected in text
+def test_a_bundle_whose_prior_or_trees_make_no_sense_is_refused(copied: Path) -> None:
+    rewrite(copied, lambda card: card["prior"].pop("TDE"))
+    with pytest.raises(BundleError, match="lacks TDE"):
+        load_bundle(copied)
+    rewrite(copied, lambda card: card["prior"].update(TDE=0.0))
+    with pytest.raises(BundleError, match="rules out TDE"):
+        load_bundle(copied)
+    rewrite(copied, lambda card: card["prior"].update(TDE=0.1))
+    trees = (copied / "light_curve_trees.txt").read_text().replace("max_feature_idx=", "max_feature_idx=9")
+    (copied / "light_curve_trees.txt").write_text(trees)
+    write_card(copied, json.loads((copied / "card.json").read_text()))
+    with pytest.raises(BundleError, match="this version knows 7 and"):
+        load_bundle(copied)
 
 
-def test_the_shipped_card_says_it_beats_the_majority_class_and_the_sampling_alone(classifier: BundleClassifier) -> None:
-    metrics = classifier.card["metrics"]
-    ours = metrics["light_curves"]["all"]["balanced_accuracy"]
-    assert ours > metrics["baselines"]["majority_class"]["balanced_accuracy"]
-    assert ours > metrics["baselines"]["trees_on_sampling_alone"]["balanced_accuracy"]
+def test_a_bundle_may_leave_a_modality_out(copied: Path) -> None:
+    rewrite(copied, lambda card: card["modalities"]["cutouts"].update(surveys=[]))
+    (copied / "cutouts.onnx").unlink()
+    rewrite(copied, lambda card: card["files"].pop("cutouts.onnx"))
+    answer = load_bundle(copied).classify(made_up.evidence([3, 4], spectra=True))
+    assert (answer.modalities == [True, True, False, True]).all()
 
 
-def test_every_modality_has_a_strength_and_no_negative_one(classifier: BundleClassifier) -> None:
-    strengths = [classifier.card["modalities"][name]["strength"] for name in MODALITIES]
-    assert min(strengths) >= 0.0
-
-
-@pytest.mark.parametrize(
-    ("interval", "ending"),
-    [
-        ([0.01, 0.2], "[+0.010, +0.200]"),
-        ([-0.1, 0.2], "not shown"),
-        ([-0.38, -0.07], "worse"),
-        ([0.0, 0.0], "not shown"),
-    ],
-)
-def test_a_gain_a_loss_and_neither_are_told_apart(
-    classifier: BundleClassifier, interval: list[float], ending: str
+@pytest.mark.parametrize("which", ["shipped", "made-up"])
+def test_every_network_of_a_bundle_answers_alike_in_any_batch_and_hears_every_expert(
+    which: str, made_up_bundle: Path
 ) -> None:
-    table = classifier.card["metrics"]["light_curves"]["all"]
-    gain = {"balanced_accuracy": sum(interval) / 2, "interval": interval}
-    metrics = {"sides": ["test"], "light_curves": {}, "baselines": {}, "spectra": {}, "alerts": {}}
-    (line,) = metrics_text(metrics | {"alerts": {"metadata": table | {"gain": gain}}})[2:]
-    assert line.endswith(ending)
+    found = verify_bundle("default" if which == "shipped" else made_up_bundle)
+    assert found.pop("least_heard_expert") >= LEAST_HEARD
+    assert max(found.values()) < TOLERANCE
+    assert set(found) >= {"light_curve", "fusion"}
 
 
-def test_the_shipped_card_says_how_lsst_scores_do_and_how_that_was_measured(classifier: BundleClassifier) -> None:
-    table = classifier.card["metrics"]["simulated_lsst"]
-    assert table["made_by"].startswith("streamer simulate --survey lsst")
-    assert any(
-        f"accuracy is {table['accuracy']:.2f}" in limit and "LSST" in limit for limit in classifier.card["limits"]
-    )
+def spoilt(folder: Path, **changes: Any) -> Path:
+    """The bundle with another fusion, under a card that names it."""
+    write_fusion(folder / "fusion.onnx", np.random.default_rng(2), **changes)
+    write_card(folder, json.loads((folder / "card.json").read_text()))
+    return folder
+
+
+def test_a_fusion_with_an_expert_that_is_never_heard_is_refused(copied: Path) -> None:
+    assert verify_bundle(spoilt(copied))["least_heard_expert"] > LEAST_HEARD
+    with pytest.raises(BundleError, match="an expert that is never heard"):
+        verify_bundle(spoilt(copied, hears=(True, False, True)))
+
+
+def test_a_fusion_that_listens_to_what_is_absent_is_refused(copied: Path) -> None:
+    with pytest.raises(BundleError, match="listens to what is absent"):
+        verify_bundle(spoilt(copied, masks=False))
+
+
+def test_an_encoder_that_answers_by_its_neighbours_is_refused(copied: Path) -> None:
+    rng = np.random.default_rng(3)
+    inputs: dict[str, Dims] = {"values": ("n", len(METADATA_FEATURES)), "known": ("n", len(METADATA_FEATURES))}
+    write_encoder(copied, "metadata", inputs, len(METADATA_FEATURES), rng, by_neighbours=True)
+    write_card(copied, json.loads((copied / "card.json").read_text()))
+    with pytest.raises(BundleError, match=r"metadata\.onnx answers otherwise alone than among others"):
+        verify_bundle(copied)
+
+
+def test_the_shipped_card_names_its_prior_its_limits_and_how_much_each_modality_counts(
+    classifier: BundleClassifier,
+) -> None:
+    card = classifier.card
+    assert set(card["prior"]) == set(CLASSES)
+    assert min(card["prior"].values()) > 0.0
+    assert sum(card["prior"].values()) == pytest.approx(1.0, abs=1e-4)
+    assert card["limits"]
+    assert min(card["modalities"][name]["strength"] for name in MODALITIES) >= 0.0
+
+
+def test_the_shipped_card_says_on_how_many_objects_and_of_what_population_it_was_calibrated(
+    classifier: BundleClassifier,
+) -> None:
+    calibration = classifier.card["calibration"]
+    assert calibration["surveys"] == ["ztf"]
+    assert calibration["light_curve"]["objects"] > 100
+    for group in EVIDENCE_GROUPS:
+        if calibration[group] is not None:
+            assert calibration[group]["domain"]
+            assert 0.0 < calibration[group]["threshold"] < 1.0
