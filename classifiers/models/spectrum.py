@@ -57,7 +57,7 @@ class SpectrumEncoder(nn.Module):
         members: int = 4,
         widths: tuple[int, ...] = (32, 48, 64, 96),
         segments: int = 6,
-        hidden: int = 96,
+        hidden: int = 64,
         dropout: float = 0.4,
     ) -> None:
         super().__init__()

@@ -15,6 +15,16 @@ def class_loss(logits: Tensor, label: Tensor, weight: Tensor, label_smoothing: f
     return nn.functional.cross_entropy(logits, label, weight=weight, label_smoothing=label_smoothing)
 
 
+def adjusted_loss(logits: Tensor, label: Tensor, weight: Tensor, label_smoothing: float = 0.05) -> Tensor:
+    """Cross entropy under the classes' shares in the drawn batches, so that `logits` weigh all classes alike.
+
+    Logit adjustment (Menon et al. 2021, eq. 10): rows are drawn with shares of 1 / `weight`, up to a constant. A class
+    without rows has weight 0 and is called improbable.
+    """
+    shares = -weight.clamp_min(1e-6).log() * (weight > 0) - 30.0 * (weight <= 0)
+    return nn.functional.cross_entropy(logits + shares, label, label_smoothing=label_smoothing)
+
+
 def focal_loss(logits: Tensor, label: Tensor, weight: Tensor, focus: float = 2.0) -> Tensor:
     """Cross entropy in which what is already right counts less (Lin et al. 2017, eq. 5)."""
     every = nn.functional.cross_entropy(logits, label, weight=weight, reduction="none")

@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch")
 from classifiers.features.spectra import GRID_BINS, SPECTRUM_CHANNELS  # noqa: E402
 from classifiers.models.layers import TOKEN_WIDTH  # noqa: E402
 from classifiers.models.spectrum import SpectrumEncoder  # noqa: E402
+from classifiers.training.losses import adjusted_loss  # noqa: E402
 from schemas.taxonomy import CLASSES  # noqa: E402
 
 pytestmark = pytest.mark.train
@@ -44,3 +45,13 @@ def test_each_row_teaches_one_member(channels: torch.Tensor) -> None:
 def test_members_share_the_token_evenly_or_not_at_all() -> None:
     with pytest.raises(ValueError, match="cannot be shared by 3"):
         SpectrumEncoder(members=3)
+
+
+def test_the_adjusted_loss_gives_log_likelihoods_whatever_shares_are_drawn() -> None:
+    label = torch.tensor([0] * 80 + [1] * 20)
+    weight = torch.zeros(len(CLASSES))
+    weight[0], weight[1] = 1 / 80, 1 / 20
+    logits = torch.zeros(len(CLASSES), requires_grad=True)
+    adjusted_loss(logits.expand(100, -1), label, weight, label_smoothing=0.0).backward()
+    assert logits.grad is not None
+    assert torch.allclose(logits.grad, torch.zeros(len(CLASSES)), atol=1e-4)
