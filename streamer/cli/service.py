@@ -102,6 +102,7 @@ def tail(
     ] = None,
     restricted: Annotated[bool, typer.Option("--restricted", help="Scores of non-public data too.")] = False,
     config: Config = None,
+    details: Annotated[bool, typer.Option("--details", help="Below each score, what it rests on.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, with the record's keys.")] = False,
 ) -> None:
     """Show scores as they are published, until Ctrl-C.
@@ -123,7 +124,7 @@ def tail(
         group=group,
         restricted=restricted,
     )
-    run_tail(alerts, as_json)
+    run_tail(alerts, as_json, details)
 
 
 @sink.command("parquet")

@@ -60,9 +60,9 @@ CLASS_STYLES = {
 _COLUMN = dict(zip(CLASSES, CLASS_COLUMNS, strict=True))
 
 
-def run_tail(alerts: ScoredAlerts, as_json: bool) -> None:
+def run_tail(alerts: ScoredAlerts, as_json: bool, details: bool = False) -> None:
     """Prints the alerts until they end, and says on stderr where there was none; quiet when the reader goes away."""
-    show = _print_json if as_json else Lines(Console()).show
+    show = _print_json if as_json else Lines(Console(), details).show
     messages = Console(stderr=True)
     try:
         with alerts:  # an alert that nobody could read is not passed over in a group
@@ -90,10 +90,11 @@ def _print_json(alert: ScoredAlert) -> None:
 
 
 class Lines:
-    """Alerts for people, a line each, under one heading."""
+    """Alerts for people, a line each, under one heading; with `details` each has its reasons below it."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, details: bool = False) -> None:
         self._console = console
+        self._details = details
         self._has_heading = False
 
     def show(self, alert: ScoredAlert) -> None:
@@ -102,6 +103,9 @@ class Lines:
             self._print(Text(_row(column.heading for column in COLUMNS), style="bold underline"))
             self._has_heading = True
         self._print(line(alert))
+        if self._details:
+            for reason in reasons(alert):
+                self._print(Text(f"    {reason}", style="dim"))
 
     def _print(self, text: Text) -> None:
         self._console.print(text, soft_wrap=True)
@@ -130,6 +134,23 @@ def line(alert: ScoredAlert) -> Text:
     )
     found.rstrip()
     return found
+
+
+def reasons(alert: ScoredAlert) -> list[str]:
+    """What the answer rests on, a line each: modalities, finer classes, the light-curve features that spoke loudest."""
+    said = {
+        "rests on": [f"{name} {weight:.0%}" for name, weight in _largest_first(alert.modality_weights)],
+        "classes asked for": [f"{name} {score:.2f}" for name, score in _largest_first(alert.taxonomy_scores)],
+        f"for or against {alert.predicted_class}": [
+            f"{each.name} {'unknown' if each.value is None else f'{each.value:.3g}'} ({each.contribution:+.2f})"
+            for each in alert.top_contributions
+        ],
+    }
+    return [_harmless(f"{what}: {', '.join(parts)}") for what, parts in said.items() if parts]
+
+
+def _largest_first(shares: dict[str, float]) -> list[tuple[str, float]]:
+    return sorted(shares.items(), key=lambda pair: -pair[1])
 
 
 def magnitude(flux_njy: float | None) -> str:
@@ -164,9 +185,14 @@ def _row(texts: Iterable[str]) -> str:
     return " ".join(_cell(text, column) for text, column in zip(texts, COLUMNS, strict=True)).rstrip()
 
 
+def _harmless(text: str) -> str:
+    """The text without a terminal's own codes."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
 def _cell(text: str, column: Column) -> str:
-    """The text in a column's width; what is longer is cut, and shows it. A terminal's own codes become harmless."""
-    text = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+    """The text in a column's width; what is longer is cut, and shows it."""
+    text = _harmless(text)
     if len(text) > column.width:
         return f"{text[: column.width - 1]}…"
     return text.rjust(column.width) if column.is_number else text.ljust(column.width)

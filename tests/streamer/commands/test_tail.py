@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from schemas.prediction import Contributions
 from schemas.records import ScoredAlert
 from schemas.wire import scored_alert_records
-from streamer.commands.tail import COLUMNS, Lines, line, magnitude
+from streamer.commands.tail import COLUMNS, Lines, line, magnitude, reasons
 from tests import made_up
 
 TDE = np.array([[0, 0, 0, 0, 0.25, 0.75, 0]], np.float32)
@@ -95,3 +96,23 @@ def test_a_class_of_a_later_taxonomy_is_shown_by_its_name() -> None:
 def test_codes_that_would_command_the_terminal_are_made_harmless() -> None:
     shown = line(alert().model_copy(update={"object_id": "\x1b]0;x\x07", "model": "\x1b[2J"})).plain
     assert shown.isprintable()
+
+
+def test_the_reasons_name_modalities_the_classes_asked_for_and_the_loudest_features() -> None:
+    scores = np.array([[0.0625, 0.125, 0.5, 0.3125]], np.float32)
+    assert reasons(alert(taxonomy_scores=scores)) == [
+        "rests on: light_curve 75%, metadata 25%",
+        "classes asked for: SN IIn 0.50, SN IIb 0.31, SN IIP 0.12, SN I 0.06",
+        "for or against TDE: fall_days 7.5 (+1.50), rise_days unknown (-1.00), g_minus_r_last -0.25 (+0.50)",
+    ]
+
+
+def test_reasons_stand_below_their_line_when_asked_for_and_there_are_none_without_a_class() -> None:
+    unclassified = ScoredAlert.model_validate(
+        scored_alert_records(made_up.scored([2], unclassified=[0], contributions=Contributions.none(1)))[0]
+    )
+    assert [text.split(":")[0] for text in reasons(unclassified)] == ["rests on"]
+    for details, count in ((False, 2), (True, 5)):
+        out = io.StringIO()
+        Lines(Console(file=out, width=200), details).show(alert())
+        assert len(out.getvalue().splitlines()) == count
