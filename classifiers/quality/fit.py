@@ -141,7 +141,7 @@ def _real(survey: str, real: JudgedAlerts, nights: list[JudgedAlerts], out: Path
     for each, values in zip((real, *nights), score, strict=True):
         each.alerts.real_score = values.copy()
     fold = fold_of(real.alerts.object_id)
-    for k in range(FOLDS):
+    for k in np.unique(fold):
         held = fold == k
         for scores, is_blind in ((score, False), (blind_score, True)):
             scores[0][held] = _forest(fitted(~held, is_blind)).predict(rows[0][held])
@@ -225,7 +225,7 @@ def _interest(
 
     alert_fold, curve_fold = fold_of(alert_id), fold_of(curve_id)
     score = np.full(len(alerts), np.nan)
-    for fold in range(FOLDS):
+    for fold in np.unique(alert_fold):
         forest = _forest(fitted(alert_fold != fold, curve_fold != fold))
         score[alert_fold == fold] = forest.predict(alert_rows[alert_fold == fold])
     model = fitted(split_of(alert_id) != TEST, split_of(curve_id) != TEST)

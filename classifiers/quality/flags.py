@@ -31,10 +31,11 @@ def flags_of_measures(measures: Float32Array, survey: str) -> npt.NDArray[np.uin
         is_long = (of["elongation"] > 1.7) & (of["extent"] > 1.4) & (of["diffuseness"] > 2.2)
         is_line = is_thin | (is_long & ~on_source)
         is_two_signed = of["weaker_lobe_snr"] > 12.0
-        is_dipole = (of["lobe_ratio"] > 0.3) & is_two_signed & (of["lobe_separation"] > 0.4)
+        is_alike = is_two_signed & (of["lobe_ratio"] > 0.3)
+        is_dipole = is_alike & (of["lobe_separation"] > 0.4)
         is_narrow = (of["narrowness"] < 0.12) & (of["peak_snr"] > HIT_SNR[survey]) & (of["connected_area"] < 2.5)
         is_diffuse = (of["diffuseness"] > 2.5) & (of["connected_area"] > 2.0) & (of["narrowness"] > 0.5)
-        is_mixed = is_two_signed & ((of["net_share"] < 0.5) | (is_narrow & on_source))
+        is_mixed = is_alike | (is_two_signed & ((of["net_share"] < 0.5) | (is_narrow & on_source)))
         found = {
             "edge": of["edge_distance"] < 2.0,
             "dipole": is_dipole & ~is_line,
