@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,29 +22,6 @@ RELIABILITY_BINS = 10
 
 FEWEST = 10
 """A class with fewer objects gets its n and no figure of its own."""
-
-
-def figures(label: IntArray, scores: npt.NDArray[np.floating], groups: Sequence[str] | None = None) -> dict[str, Any]:
-    """Accuracy, balanced accuracy with its interval by object, macro-AUPRC, ECE, and recall with n for each class."""
-    predicted = scores.argmax(1)
-    present = [c for c in range(len(CLASSES)) if np.any(label == c)]
-    names = list(groups) if groups is not None else [str(i) for i in range(len(label))]
-    return {
-        "n": len(label),
-        "n_objects": len(set(names)),
-        "accuracy": rounded(np.mean(predicted == label)),
-        "balanced_accuracy": rounded(balanced_accuracy(label, predicted)),
-        "balanced_accuracy_interval": resampled(names, lambda i: balanced_accuracy(label[i], predicted[i])),
-        "macro_auprc": rounded(np.mean([average_precision(label == c, scores[:, c]) for c in present])),
-        "ece": rounded(expected_calibration_error(scores.max(1), predicted == label)),
-        "classes": {
-            CLASSES[c]: {
-                "n": int(np.sum(label == c)),
-                "recall": rounded(np.mean(predicted[label == c] == c)) if np.sum(label == c) >= FEWEST else None,
-            }
-            for c in present
-        },
-    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,25 +202,6 @@ def interval(drawn: FloatArray) -> list[float] | None:
     return [rounded(point) for point in np.quantile(known, INTERVAL)] if len(known) else None
 
 
-def paired_gain(label: IntArray, predicted: IntArray, baseline: IntArray, names: Sequence[str]) -> dict[str, Any]:
-    """Gain in balanced accuracy over a baseline on the same rows, with its interval by object, drawn in pairs."""
-
-    def gain(rows: IntArray) -> float:
-        return balanced_accuracy(label[rows], predicted[rows]) - balanced_accuracy(label[rows], baseline[rows])
-
-    return {"balanced_accuracy": rounded(gain(np.arange(len(label)))), "interval": resampled(names, gain)}
-
-
-def resampled(names: Sequence[str], value: Callable[[IntArray], float]) -> list[float]:
-    """5 % and 95 % points of `value` of row indexes, over resamplings of the objects."""
-    rng = np.random.default_rng(0)
-    _, owner = np.unique(np.array(names), return_inverse=True)
-    order = np.argsort(owner, kind="stable")
-    rows = np.split(order, np.flatnonzero(np.diff(owner[order])) + 1)
-    drawn = [value(np.concatenate([rows[k] for k in rng.integers(0, len(rows), len(rows))])) for _ in range(BOOTSTRAPS)]
-    return [rounded(point) for point in np.quantile(drawn, INTERVAL)]
-
-
 @dataclass(frozen=True, slots=True)
 class Reliability:
     """How often what is said with some confidence is right, in equal bins of confidence; each (RELIABILITY_BINS,)."""
@@ -270,7 +227,7 @@ def expected_calibration_error(confidence: npt.NDArray[np.floating], right: npt.
     return float(np.nansum(bins.n * np.abs(bins.confidence - bins.right)) / max(len(right), 1))
 
 
-def rounded(value: Any) -> float:
+def rounded(value: float | np.floating) -> float:
     """To four digits behind the point."""
     return round(float(value), 4)
 

@@ -11,6 +11,7 @@ from classifiers.evaluation.leaks import Judged, with_curve
 from classifiers.evaluation.matched import MATCHED_COUNTS, matched
 from classifiers.evaluation.tables import FIVE_CLASSES, Cell, cell, gain, narrowed, of_classes
 from classifiers.features import pool_nights
+from classifiers.prior import prior_shares
 from classifiers.serving import BundleClassifier
 from schemas.light_curve import FloatArray, IntArray, LightCurves
 from schemas.taxonomy import CLASSES
@@ -26,10 +27,10 @@ PLACES = 4
 
 
 def one_source_cells(classifier: BundleClassifier, holdings: Holdings, held_aside: bool) -> dict[str, Cell]:
-    """SN I against SN II within the ANTARES curves, all detections: ours, LightGBM fitted here, and ours weighed.
+    """SN I against SN II within the ANTARES curves, all detections: LightGBM fitted here, and ours under two priors.
 
-    Weighed: multiplied by how common the two classes are among such curves that are not judged (all, where every one
-    is), as an operator's own prior would. Empty where no such curve is to be judged.
+    Classes alike; and as common as among such curves that are not judged (all, where every one is), as an operator's
+    own prior would make it. Empty where no such curve is to be judged.
     """
     curves = with_curve(holdings)
     named = any(each.curve_source for each in curves.objects)
@@ -47,9 +48,10 @@ def one_source_cells(classifier: BundleClassifier, holdings: Holdings, held_asid
     ours = curve_scores(classifier, curves.curves.take(rows))[:, : len(SUPERNOVAE)].astype(np.float64)
     others = curves.label[np.setdiff1d(np.arange(len(curves)), rows)]
     share = np.bincount(others if len(others) else curves.label, minlength=len(SUPERNOVAE)).astype(np.float64)
+    ours /= prior_shares(classifier.card["prior"])[: len(SUPERNOVAE)]
     told |= {
-        "this bundle": (rows, _scaled(ours)),
-        "this bundle, weighed by class shares": (rows, _scaled(ours * share)),
+        "this bundle, classes alike": (rows, _scaled(ours)),
+        "this bundle, classes as common as here": (rows, _scaled(ours * share)),
     }
     return {
         name: of_classes(curves.label[i], scores, [names[k] for k in i.tolist()], SUPERNOVAE)
