@@ -99,10 +99,14 @@ class Asked:
         classifier.add_spectra(self._spectra, np.arange(len(spectra)), spectra)
         packets = holdings.packets
         self._alerts = classifier.blank(len(packets.alerts))
+        self._carries = np.zeros((len(packets.alerts), len(MODALITIES)), np.bool_)
         if len(packets.alerts):
+            metadata, cutouts = metadata_features(packets.alerts), cutout_images(packets.cutouts)
             classifier.add_light_curves(self._alerts, pool_nights(packets.curves))
-            classifier.add_metadata(self._alerts, *metadata_features(packets.alerts))
-            classifier.add_cutouts(self._alerts, *cutout_images(packets.cutouts))
+            classifier.add_metadata(self._alerts, *metadata)
+            classifier.add_cutouts(self._alerts, *cutouts)
+            self._carries[:, LIGHT_CURVE] = self._alerts.n_detections > 0
+            self._carries[:, METADATA], self._carries[:, CUTOUTS] = metadata[1].any(1), cutouts[2]
 
     def objects(self, cut: Cut, subsets: Sequence[Subset]) -> Iterator[Answers]:
         """One answer for each object that has the whole of a subset in hand at the cut, for each subset.
@@ -142,7 +146,7 @@ class Asked:
         """Each alert at its own time with the light curve that its packet tells, for each subset of what it carries."""
         now = moment(self.holdings, Cut())
         for subset in (each for each in subsets if SPECTRUM not in each):
-            alert = np.flatnonzero(self._alerts.present[:, list(subset)].all(1))
+            alert = np.flatnonzero(self._carries[:, list(subset)].all(1))
             owner, none = self.holdings.packet_owner[alert], np.full(len(alert), NONE)
             answered = self._ask(now, subset, owner, (self._alerts, alert), alert, none)
             if len(answered):
@@ -166,11 +170,11 @@ class Asked:
 
     def _in_hand(self, curves: Encoded, alert: IntArray, subset: Subset) -> BoolArray:
         """(n,) whether an object has the subset's light curve, metadata and stamps in hand."""
-        kept: BoolArray = curves.present[:, LIGHT_CURVE] | (LIGHT_CURVE not in subset)
+        kept: BoolArray = (curves.n_detections > 0) | (LIGHT_CURVE not in subset)
         carried = [m for m in subset if m in (METADATA, CUTOUTS)]
         if carried:
             has = np.zeros(len(kept), np.bool_)
-            has[alert != NONE] = self._alerts.present[alert[alert != NONE]][:, carried].all(1)
+            has[alert != NONE] = self._carries[alert[alert != NONE]][:, carried].all(1)
             kept = kept & has
         return kept
 

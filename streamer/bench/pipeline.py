@@ -88,7 +88,7 @@ def bench_pipeline(data: Path | None, progress: Callable[[str], None] = lambda t
     classifier.warm_up()
     result: dict[str, Any] = {"cores": 1, "batch_alerts": EVERYTHING.batch.max_alerts, "turns": TURNS}
     costs: list[tuple[float, float]] = []
-    with _one_core():
+    with one_core():
         for work in workloads(data):
             progress(f"{work.name}: {len(work.payloads)} packets")
             measured = _measure(work, classifier)
@@ -144,7 +144,7 @@ def _run(packets: Sequence[Packet], classifier: Classifier) -> dict[str, Any]:
             pipeline.seconds.clear()
             watched.tokens = 0
             measured = packets[WARM_UP_ALERTS:]
-            with _onnx_timed() as onnx:
+            with onnx_timed() as onnx:
                 started = perf_counter()
                 report = replay(measured, pipeline, EVERYTHING.batch.max_alerts)
                 scores.close()
@@ -169,7 +169,7 @@ class _Watched:
 
 
 @contextmanager
-def _onnx_timed() -> Iterator[list[float]]:
+def onnx_timed() -> Iterator[list[float]]:
     """Seconds spent in onnxruntime while the context is open, in a list of one."""
     spent = [0.0]
     original = onnxruntime.InferenceSession.run
@@ -189,7 +189,7 @@ def _onnx_timed() -> Iterator[list[float]]:
 
 
 @contextmanager
-def _one_core() -> Iterator[None]:
+def one_core() -> Iterator[None]:
     """Pins the process, with every thread that it starts, to one core."""
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {max(cores)})

@@ -53,13 +53,17 @@ class Workload:
 def workloads(data: Path | None, most: int = LSST_PACKETS) -> list[Workload]:
     """LSST packets with history and ZTF packets, `most` of each; UserError where `data` holds none of a survey."""
     if data is None:
-        count = min(most, SIMULATED_PACKETS)
-        return [_simulated("lsst_history", "lsst", count), _simulated("ztf", "ztf", count)]
+        return [_simulated("lsst_history", "lsst", min(most, SIMULATED_PACKETS)), ztf_workload(None, most)]
     source = f"real v{LSST_VERSION}, {PREVIOUS_SOURCES} + {FORCED_SOURCES} history rows kept"
-    return [
-        Workload("lsst_history", "lsst", source, list(history_packets(data, most))),
-        Workload("ztf", "ztf", "real, public sample", _spread(_ztf_packets(data), most)),
-    ]
+    lsst = Workload("lsst_history", "lsst", source, list(history_packets(data, most)))
+    return [lsst, ztf_workload(data, most)]
+
+
+def ztf_workload(data: Path | None, most: int) -> Workload:
+    """ZTF packets, `most` at most; UserError where `data` holds none."""
+    if data is None:
+        return _simulated("ztf", "ztf", min(most, SIMULATED_PACKETS))
+    return Workload("ztf", "ztf", "real, public sample", _spread(_ztf_packets(data), most))
 
 
 def history_packets(data: Path, count: int) -> Iterator[bytes]:

@@ -45,6 +45,20 @@ def bench_pipeline_command(data: BenchData = None, as_json: AsJson = False) -> N
     run_bench_pipeline(data, as_json)
 
 
+@bench.command("classifier")
+def bench_classifier_command(
+    data: BenchData = None,
+    bundle: Annotated[
+        str, typer.Option("--bundle", metavar="DIR", help="Bundle folder, or 'default' for the shipped one.")
+    ] = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Milliseconds an alert of a bundle's classifier, in batches of 64 on one thread: all but spectra, and spectra."""
+    from streamer.commands.bench import run_bench_classifier
+
+    run_bench_classifier(bundle, data, as_json)
+
+
 Store = Annotated[StoreName, typer.Option("--store", help="Where the workers keep objects.")]
 
 

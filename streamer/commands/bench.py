@@ -1,4 +1,4 @@
-"""`streamer bench decode` and `streamer bench pipeline`: one core measured, for people and for machines."""
+"""`streamer bench decode`, `pipeline` and `classifier`: one core measured, for people and for machines."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from classifiers import BundleError
+from streamer.bench.classifier import bench_classifier
 from streamer.bench.decode import bench_decode
 from streamer.bench.pipeline import bench_pipeline
 from streamer.errors import UserError
@@ -71,6 +73,32 @@ def run_bench_pipeline(data: Path | None, as_json: bool) -> None:
     out.print(f"both, in equal parts: {report['alerts_per_s']:,.0f} alerts/s, cost ratio {report['cost_ratio']:.2f}")
     if "tar_gz_ms_per_packet" in report:
         out.print(f"unpacking a tar.gz beside it: {report['tar_gz_ms_per_packet']:.3f} ms a packet")
+
+
+def run_bench_classifier(bundle: str, data: Path | None, as_json: bool) -> None:
+    """Cost of the classifier alone on one core; UserError where there are no packets or the bundle cannot be used."""
+    console = Console(stderr=True)
+    try:
+        with console.status("measuring") as status:
+            report = bench_classifier(bundle, packets_folder(data), status.update)
+    except BundleError as error:
+        raise UserError(str(error)) from None
+    if as_json:
+        print(json.dumps(report))
+        return
+    table = Table(title=f"{report['bundle']}: one thread, batches of {report['batch_alerts']}")
+    for name in ("", "alerts", "detections", "with", "networks [ms an alert]", "whole answer [ms an alert]"):
+        table.add_column(name, justify="left" if name in ("", "with") else "right")
+    for key, title in (
+        ("points_32", "light curve of 32 points, metadata, stamps"),
+        ("own_lengths", "light curve of its own length, metadata, stamps"),
+        ("spectrum", "spectrum"),
+    ):
+        part = report[key]
+        parts = ", ".join(f"{name} {100 * share:.0f} %" for name, share in part["share_with"].items() if share)
+        n, detections = f"{part['alerts']:,} ({part['source']})", f"{part['detections_per_alert']}"
+        table.add_row(title, n, detections, parts, f"{part['onnx_ms_per_alert']:.3f}", f"{part['ms_per_alert']:.3f}")
+    Console().print(table)
 
 
 def packets_folder(data: Path | None) -> Path | None:
