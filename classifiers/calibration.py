@@ -22,7 +22,7 @@ from classifiers.data import (
     split_of,
 )
 from classifiers.features import pool_nights
-from classifiers.novelty import Novelty, fit_novelty
+from classifiers.novelty import Novelty, fit_novelty, left_out_auc
 from classifiers.prior import log_prior, prior_shares
 from classifiers.serving import EVIDENCE_GROUPS, BundleClassifier, Encoded, evidence_group
 from classifiers.temperature import TERMS, BoolArray, class_scores, softmax, temperature_terms
@@ -120,6 +120,7 @@ def calibrate_on(
         "coverage": COVERAGE,
         "temperature": {name: round(float(value), 6) for name, value in zip(TERMS, theta, strict=True) if value},
         "log_loss": losses,
+        "novelty_auc_of_a_class_left_out": {},
     }
     novelty: dict[str, Novelty] = {}
     for group, name in enumerate(EVIDENCE_GROUPS):
@@ -131,7 +132,10 @@ def calibrate_on(
         threshold = conformal_threshold(scores[rows], known.label[rows], class_ratio(known.label[rows], shares))
         part = {"threshold": round(threshold, 6), "objects": len(rows), "domain": DOMAINS[name], "method": method}
         card[name] = part
-        novelty[name] = fit_novelty(embedding[learnt], trained.label[learnt], fused.embedding[rows])
+        density = embedding[learnt], trained.label[learnt]
+        novelty[name] = fit_novelty(*density, fused.embedding[rows])
+        auc = left_out_auc(*density, fused.embedding[rows], known.label[rows])
+        card["novelty_auc_of_a_class_left_out"][name] = {CLASSES[c]: round(value, 3) for c, value in auc.items()}
     return card, novelty
 
 

@@ -19,7 +19,7 @@ from classifiers.calibration import (
     object_weights,
 )
 from classifiers.data import LabelledAlerts, LabelledCurves, LabelledSpectra, split_of
-from classifiers.novelty import Novelty, fit_novelty, load_novelty, save_novelty
+from classifiers.novelty import Novelty, fit_novelty, left_out_auc, load_novelty, save_novelty
 from classifiers.serving import EVIDENCE_GROUPS, BundleClassifier, Encoded
 from classifiers.temperature import TERMS, Population, Temperature, softmax, temperature_terms
 from schemas.taxonomy import CLASSES
@@ -143,6 +143,20 @@ def test_novelty_is_high_far_from_every_class_and_survives_its_file(tmp_path: Pa
     save_novelty(tmp_path / "novelty.npz", {"a": novelty, "b": Novelty.unknown()})
     again, _ = load_novelty(tmp_path / "novelty.npz", ["a", "b"])
     np.testing.assert_array_equal(again(embedding.astype(np.float32)), usual)
+
+
+def test_a_class_left_out_is_told_from_the_others_where_it_lies_apart_and_not_where_it_does_not() -> None:
+    rng = np.random.default_rng(1)
+    centres = np.zeros((3, 16))
+    centres[0, 0], centres[1, 1], centres[2, :2] = 3.0, 3.0, 0.0
+    centres[2, 2] = 3.0
+    label = np.repeat([0, 1, 4], 300)
+    embedding = (centres[np.repeat([0, 1, 2], 300)] + 0.3 * rng.normal(size=(900, 16))).astype(np.float32)
+    found = left_out_auc(embedding[::2], label[::2], embedding[1::2], label[1::2])
+    assert set(found) == {0, 1, 4}
+    assert min(found.values()) > 0.9
+    blind = left_out_auc(embedding[::2], label[::2], rng.permutation(embedding[1::2]), label[1::2])
+    assert max(abs(value - 0.5) for value in blind.values()) < 0.1
 
 
 def labelled(n: int) -> Objects:
