@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 
-from classifiers.features.spectra import GRID_BINS, SPECTRUM_CHANNELS  # noqa: E402
-from classifiers.models.layers import TOKEN_WIDTH  # noqa: E402
-from classifiers.models.spectrum import SpectrumEncoder  # noqa: E402
-from classifiers.training.losses import adjusted_loss  # noqa: E402
-from schemas.taxonomy import CLASSES  # noqa: E402
+import torch
+
+from classifiers.features.spectra import GRID_BINS, SPECTRUM_CHANNELS
+from classifiers.models.layers import TOKEN_WIDTH
+from classifiers.models.spectrum import SpectrumEncoder
+from classifiers.training.losses import adjusted_loss
+from schemas.taxonomy import CLASSES
 
 pytestmark = pytest.mark.train
 
