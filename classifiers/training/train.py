@@ -21,7 +21,7 @@ from classifiers.training.calibrate import calibrated
 from classifiers.training.cards import card_of
 from classifiers.training.config import TrainingConfig
 from classifiers.training.export import write_networks
-from classifiers.training.provider import Data, read_data
+from classifiers.training.provider import CALIBRATE, Data, read_data
 from classifiers.training.run import Run, begin, config_of
 from classifiers.training.tracking import Tracker
 
@@ -42,7 +42,7 @@ class Work:
     encoders: dict[str, nn.Module] = field(default_factory=dict)
     strengths: dict[str, float] = field(default_factory=dict)
     fitted: joining.Fitted = field(init=False)
-    fusion: nn.Module = field(init=False)
+    fusion: Any = field(init=False)
     card: dict[str, Any] = field(default_factory=dict)
 
 
@@ -81,7 +81,16 @@ def fit_fusion(work: Work) -> None:
     rows = joining.fusion_rows(work.run, work.data, work.fitted)
     work.run.tracker.say(f"fusion: {len(rows.label)} rows")
     work.fusion = joining.fit_fusion(work.run, rows, work.strengths)
-    noted = {"tree_share": work.fitted.tree_share, "strengths": work.strengths, "counts": work.data.counts()}
+    known = joining.fusion_rows(work.run, work.data, work.fitted, CALIBRATE)
+    if len(known.label):
+        strength = joining.fit_head_strength(work.run, work.fusion, known)
+        work.run.tracker.say(f"strength of the embedding's own logits: {strength:.2f}")
+    noted = {
+        "tree_share": work.fitted.tree_share,
+        "strengths": work.strengths,
+        "head_strength": float(work.fusion.head_strength),
+        "counts": work.data.counts(),
+    }
     work.run.note(JOINED, noted)
 
 
@@ -152,6 +161,7 @@ def export_run(folder: Path, out: Path, console: Console) -> dict[str, Any]:
         work.fitted = joining.Fitted(work.encoders, trees, note["tree_share"])
         work.fusion = run.build(config.fusion.model, "fusion")
         run.restore("fusion", config.fusion.fit, work.fusion)
+        work.fusion.head_strength.fill_(note["head_strength"])  # found after the fit
         export(work)
         replace_folder(work.staged, out)
     return work.card
