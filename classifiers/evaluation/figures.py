@@ -24,6 +24,9 @@ SHOWN_FIGURES: dict[str, str] = {"macro_auprc": "macro-AUPRC", "balanced_accurac
 
 DOTS_PER_INCH = 150
 
+FEWEST_DRAWN = 50
+"""Objects of a point by number of detections: with fewer the intervals hide everything else."""
+
 
 def draw_all(metrics: dict[str, Any], out: Path) -> None:
     """Writes every picture that the report has figures for into the folder `out`."""
@@ -91,7 +94,7 @@ def draw_reliability(bins: Sequence[dict[str, Any]], title: str, path: Path) -> 
 
 def draw_by_cut(cells: Sequence[Cell], baselines: dict[str, dict[str, Cell]], path: Path) -> None:
     """Writes figures of five classes by number of detections: a line with its interval for each set in hand."""
-    shown = [each for each in cells if not each["cut"].endswith(" d") and each["five"]["accuracy"] is not None]
+    shown = [each for each in cells if not each["cut"].endswith(" d") and each["five"]["n_objects"] >= FEWEST_DRAWN]
     cuts = list(dict.fromkeys(each["cut"] for each in shown))
     if not cuts:
         return
@@ -105,7 +108,7 @@ def draw_by_cut(cells: Sequence[Cell], baselines: dict[str, dict[str, Cell]], pa
     for axes, (figure, words) in zip(sheet.subplots(1, 2), SHOWN_FIGURES.items(), strict=True):
         for k, (name, row) in enumerate(lines.items()):
             known = [each for each in row if each["cut"] in cuts and each["five"][figure] is not None]
-            place = np.array([cuts.index(each["cut"]) for each in known]) + 0.05 * (k - len(lines) / 2)
+            place = np.array([cuts.index(each["cut"]) for each in known]) + 0.06 * (k - (len(lines) - 1) / 2)
             value, low, high = np.array([each["five"][figure] for each in known]).reshape(-1, 3).T
             style = "--" if name.startswith("LightGBM") else "-"
             axes.errorbar(

@@ -66,4 +66,5 @@ def _brief(told: Any) -> Any:
 
 def _headlines(told: Cell) -> Cell:
     few = {name: {"n_objects": told["classes"][name]["n_objects"]} for name in told["few"]}
-    return {name: told[name] for name in BRIEF} | {"classes": few}
+    kept = {name: told[name] for name in (*BRIEF, "without_few") if name in told}
+    return kept | {"classes": few}

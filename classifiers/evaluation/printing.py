@@ -12,8 +12,11 @@ from classifiers.evaluation.tables import HEADLINES, Cell
 from classifiers.metrics import FEWEST
 from schemas.taxonomy import CLASSES
 
-WIDTH = 150
+WIDTH = 180
 """Columns of a table where no terminal says how wide it is."""
+
+MOST_NAMED = 2
+"""Classes of few objects that a line names; of more it tells how many, and `figures.csv` which."""
 
 TITLES: dict[str, str] = {
     "accuracy": "accuracy",
@@ -112,11 +115,12 @@ def print_cells(console: Console, title: str, heads: Sequence[str], rows: Iterab
 
 
 def figure(value: list[float] | None, sign: bool = False) -> str:
-    """A figure with its interval, `0.85 [0.82, 0.88]`; a dash where there is none."""
+    """A figure with its interval, `.850 [.821, .882]`; a dash where there is none."""
     if value is None:
         return "-"
     form = "+.3f" if sign else ".3f"
-    return f"{value[0]:{form}} [{value[1]:{form}}, {value[2]:{form}}]"
+    told, low, high = (f"{each:{form}}".replace("0.", ".", 1) for each in value)
+    return f"{told} \\[{low}, {high}]"
 
 
 def verdict(gain: list[float] | None) -> str:
@@ -130,14 +134,21 @@ def _headed(title: str, heads: Sequence[str]) -> Table:
     table = Table(title=title, title_justify="left")
     for head in heads:
         table.add_column(head)
-    for head in ("objects", *(TITLES[name] for name in HEADLINES), "few"):
-        table.add_column(head, justify="right" if head != "few" else "left")
+    table.add_column("objects", justify="right")
+    for name in HEADLINES:
+        table.add_column(TITLES[name], justify="right")
+    table.add_column("few")
     return table
 
 
 def _add(table: Table, head: Sequence[str], cell: Cell) -> None:
     few = ", ".join(f"{name} {cell['classes'][name]['n_objects']}" for name in cell["few"])
+    if len(cell["few"]) > MOST_NAMED:
+        few = f"{len(cell['few'])} classes"
     table.add_row(*head, str(cell["n_objects"]), *(figure(cell[name]) for name in HEADLINES), few)
+    if rest := cell.get("without_few"):
+        values = (figure(rest[name]) if name in rest else "" for name in HEADLINES)
+        table.add_row(*("" for _ in head), "", *values, "without these", style="dim")
 
 
 def _rows(cells: Iterable[Cell], *keys: str) -> list[Row]:
@@ -169,7 +180,7 @@ def _print_objects(metrics: dict[str, Any], console: Console) -> None:
             )
     console.print(
         "[dim]Figures: value \\[5 %, 95 % of resamplings by object]. few: classes of fewer than "
-        f"{FEWEST} objects, inside the macro figures and without figures of their own.[/dim]"
+        f"{FEWEST} objects, inside the macro figures but without their own; the line below leaves them out.[/dim]"
     )
 
 

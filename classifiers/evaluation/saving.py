@@ -17,7 +17,8 @@ from classifiers.evaluation.predictions import (
     write_tables,
 )
 from classifiers.evaluation.report import Report
-from classifiers.evaluation.tables import CLASS_FIGURES, FIVE_CLASSES, HEADLINES, Cell
+from classifiers.evaluation.tables import CLASS_FIGURES, FIVE_CLASSES, HEADLINES, MACRO_FIGURES, Cell
+from classifiers.metrics import FEWEST
 from schemas.taxonomy import CLASSES
 
 Line = dict[str, Any]
@@ -82,6 +83,8 @@ def figure_lines(metrics: dict[str, Any]) -> Iterator[Line]:
             line = what | {"classes": classes}
             yield line | {"class": "all", "objects": told["n_objects"], "figure": "rows", "value": told["n"]}
             yield from _figures(line | {"class": "all", "objects": told["n_objects"]}, told, HEADLINES)
+            rest = {"class": f"all of {FEWEST} objects or more", "objects": told["n_objects"]}
+            yield from _figures(line | rest, told.get("without_few", {}), tuple(MACRO_FIGURES))
             for name, each in told["classes"].items():
                 own = line | {"class": name, "objects": each["n_objects"]}
                 yield own | {"figure": "rows", "value": each["n"]}

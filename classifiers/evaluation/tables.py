@@ -31,6 +31,9 @@ HEADLINES: tuple[str, ...] = ("accuracy", "balanced_accuracy", "macro_f1", "macr
 CLASS_FIGURES: tuple[str, ...] = ("precision", "recall", "f1", "auprc")
 """Figures of one class of a cell."""
 
+MACRO_FIGURES: dict[str, str] = {"balanced_accuracy": "recall", "macro_f1": "f1", "macro_auprc": "auprc"}
+"""Headlines that are means over the classes, and what of each class."""
+
 OF_SPECTRA = frozenset({"SEDM_ML_sample", "CCSNscore"})
 """Label lists made of the very spectra."""
 
@@ -200,6 +203,9 @@ def of_classes(
         if n:
             figures = {name: found[f"{name}.{c}"].said() if n >= FEWEST else None for name in CLASS_FIGURES}
             told["classes"][classes[c]] |= figures
+    known = [c for c, n in enumerate(objects) if n >= FEWEST]
+    if told["few"] and len(known) > 1:
+        told["without_few"] = {name: _mean_of(found, part, known) for name, part in MACRO_FIGURES.items()}
     predicted, confidence = scores.argmax(1), scores.max(1)
     bins = reliability(confidence, predicted == label)
     told["confusion"] = confusion(label, predicted, len(classes)).tolist()
@@ -208,6 +214,14 @@ def of_classes(
         for n, said, right in zip(bins.n, bins.confidence, bins.right, strict=True)
     ]
     return told
+
+
+def _mean_of(found: dict[str, Measure], part: str, classes: Sequence[int]) -> list[float] | None:
+    """The mean of a figure over some of the classes; a resampling that misses one counts with the others."""
+    drawn = np.stack([found[f"{part}.{c}"].drawn for c in classes])
+    known = np.isfinite(drawn)
+    means = np.where(known, drawn, 0.0).sum(0) / np.maximum(known.sum(0), 1)
+    return Measure(float(np.mean([found[f"{part}.{c}"].value for c in classes])), means).said()
 
 
 def _of_sets(label: IntArray, sets: BoolArray | None, names: Sequence[str]) -> Cell:

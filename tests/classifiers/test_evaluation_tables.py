@@ -95,6 +95,17 @@ def test_fewer_than_ten_objects_get_their_number_and_no_figure() -> None:
     assert told["classes"]["TDE"]["recall"] is None
     assert told["few"] == ["TDE"]
     assert told["accuracy"] is not None
+    assert "without_few" not in told  # one class is left
+
+
+def test_macro_figures_are_told_without_the_classes_of_few_objects_too() -> None:
+    told = cell(*sure([0] * 20 + [1] * 20 + [5] * 3, [0] * 40 + [5] * 3))["seven"]
+    assert told["balanced_accuracy"][0] == pytest.approx(2 / 3, abs=1e-4)
+    assert told["without_few"]["balanced_accuracy"][0] == 0.5
+
+
+def test_rows_of_one_object_are_one_object() -> None:
+    label, scores, _ = sure([0] * 20 + [5] * 3, [0] * 23)
     same = cell(label, scores, [str(i // 3) for i in range(23)])["seven"]
     assert (same["n"], same["n_objects"], same["accuracy"]) == (23, 8, None)
 
@@ -130,7 +141,7 @@ def test_a_gain_is_counted_in_pairs_and_its_interval_says_what_is_shown() -> Non
     assert nothing == [0.0, 0.0, 0.0]
     assert verdict(nothing) == "not shown"
     assert verdict(gain(label[:8], ours[:8], theirs[:8], names[:8])["macro_auprc"]) == "fewer than 10 objects"
-    assert figure(nothing, sign=True) == "+0.000 [+0.000, +0.000]"
+    assert figure(nothing, sign=True) == r"+.000 \[+.000, +.000]"
 
 
 @pytest.fixture(scope="module")
@@ -302,7 +313,7 @@ def test_a_card_shows_its_figures_with_intervals_and_draws_them(
     training = {"data": "Made-up curves.", "counts": {"light_curves": counts}}
     card = made_up_classifier.card | {"metrics": figures, "training": training, "limits": ["Made up."]}
     text = card_text(card)
-    for said in (card["name"], "Limits:", "- Made up.", "Rows by class", "[0."):
+    for said in (card["name"], "Limits:", "- Made up.", "Rows by class", "[."):
         assert said in text
     assert all(path.suffix == ".png" for path in draw(card, tmp_path / "out"))
 
