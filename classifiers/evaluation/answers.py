@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from classifiers.calibration import softmax
 from classifiers.data import first_detections
 from classifiers.evaluation.folder import BoolArray, Holdings
 from classifiers.evaluation.moments import Cut, Moment, moment
@@ -28,9 +27,6 @@ Tables give the beginning or the middle of an exposure, in UTC or TAI.
 
 ROWS_AT_ONCE = 2048
 """Rows fused together."""
-
-LOWEST_SCORE = 1e-4
-"""Scores are floored here before the logarithms of several spectra's are averaged."""
 
 NONE = -1
 """Place of an alert or spectrum that is not there."""
@@ -111,8 +107,8 @@ class Asked:
     def objects(self, cut: Cut, subsets: Sequence[Subset]) -> Iterator[Answers]:
         """One answer for each object that has the whole of a subset in hand at the cut, for each subset.
 
-        Of several spectra in hand each is asked with the rest; the mean of the log scores is the object's, of the
-        embeddings scaled to length 1, of the novelties. Nothing is yielded for a subset that no object has.
+        Of several spectra in hand each is asked with the rest; the means of scores, novelties and embeddings, these
+        scaled to length 1 again, are the object's. Nothing is yielded for a subset that no object has.
         """
         now = moment(self.holdings, cut)
         curves = self._classifier.blank(len(self.holdings))
@@ -241,10 +237,9 @@ def by_object(answers: Answers) -> Answers:
         each: FloatArray = total / count.reshape(-1, *[1] * (values.ndim - 1))
         return each
 
-    logs = mean(np.log(np.maximum(answers.scores, LOWEST_SCORE)))
     embedding = mean(answers.embedding)
     length = np.maximum(np.linalg.norm(embedding, axis=1, keepdims=True), 1e-12)
-    scores = softmax(logs).astype(np.float32)
+    scores = mean(answers.scores).astype(np.float32)
     held = answers.sets[first]
     several = count > 1
     held[several] = mean(answers.sets.astype(np.float32))[several] > 0.5
