@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from classifiers.bundle import DEFAULT_BUNDLE, BundleError
-from classifiers.evaluation.card_text import card_text
 from classifiers.evaluation.command import card, evaluate
 from classifiers.evaluation.cross_survey_command import cross_survey
 from classifiers.quality.command import quality
@@ -37,6 +36,7 @@ def refresh_card(
     _check_data(data)
     if not (simulated / "truth.parquet").is_file():
         _stop(f"{simulated} holds no truth.parquet: make a night with `streamer simulate --survey lsst`")
+    from classifiers.evaluation.card_text import card_text
     from classifiers.training.refresh import refresh_card as refreshed
 
     try:

@@ -12,7 +12,6 @@ import typer
 from rich.console import Console
 
 from classifiers.bundle import CARD, DEFAULT_BUNDLE, BundleError
-from classifiers.evaluation.card_text import card_text
 from classifiers.training.config import ConfigError, default_text, read_config
 
 STOPPED = 130
@@ -38,6 +37,7 @@ def train(
     with _user_errors():
         told = read_config(config)
         _check_folders(data, out)
+        from classifiers.evaluation.card_text import card_text
         from classifiers.training.train import train as train_bundle
 
         folder = run or out.with_name(out.name + ".run")
