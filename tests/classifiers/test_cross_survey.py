@@ -12,11 +12,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from classifiers import load_bundle
 from classifiers.data.cross_survey import VISIT_GAP_DAYS, thinned_to_rubin
 from classifiers.data.simulated import read_simulated_light_curves
 from classifiers.evaluation.cross_survey import COUNTS, HEADLINES, cross_survey_figures, cross_survey_text
 from classifiers.evaluation.cross_survey_command import cross_survey
-from classifiers.serving import BundleClassifier
 from schemas.light_curve import BANDS, DETECTION, LightCurves
 from schemas.taxonomy import CLASSES, FINE_LEAVES
 from streamer.simulate.night import NightPlan
@@ -107,8 +107,8 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_sets_are_apart_and_the_loss_is_of_pairs(classifier: BundleClassifier, real: Path, simulated: Path) -> None:
-    figures = cross_survey_figures(classifier, real, [simulated])
+def test_sets_are_apart_and_the_loss_is_of_pairs(made_up_bundle: Path, real: Path, simulated: Path) -> None:
+    figures = cross_survey_figures(load_bundle(made_up_bundle), real, [simulated])
     assert list(figures["sets"]) == ["ztf", "ztf_thinned_to_rubin", "simulated_lsst"]
     ours, thinned = (figures["sets"][name] for name in ("ztf", "ztf_thinned_to_rubin"))
     assert ours["classes"] == thinned["classes"]
@@ -123,13 +123,16 @@ def test_sets_are_apart_and_the_loss_is_of_pairs(classifier: BundleClassifier, r
     assert len(text) == 2 + 4 * len(HEADLINES)
 
 
-def test_the_command_prints_a_table_and_saves_the_figures(real: Path, simulated: Path, tmp_path: Path) -> None:
+def test_the_command_prints_a_table_and_saves_the_figures(
+    made_up_bundle: Path, real: Path, simulated: Path, tmp_path: Path
+) -> None:
     app = typer.Typer()
     app.command()(cross_survey)
-    done = CliRunner().invoke(app, ["--data", str(real), "--simulated", str(simulated), "--out", str(tmp_path)])
+    asked = ["--data", str(real), "--bundle", str(made_up_bundle)]
+    done = CliRunner().invoke(app, [*asked, "--simulated", str(simulated), "--out", str(tmp_path)])
     assert done.exit_code == 0, done.output
     assert "simulated_lsst" in done.output
     assert "simulated_lsst" in json.loads((tmp_path / "cross_survey.json").read_text())["sets"]
-    bad = CliRunner().invoke(app, ["--data", str(real), "--simulated", str(real)])
+    bad = CliRunner().invoke(app, [*asked, "--simulated", str(real)])
     assert bad.exit_code == 2
     assert "must hold simulated objects" in bad.output
