@@ -111,9 +111,10 @@ class BundleClassifier:
         self.card: dict[str, Any] = card
         self._surveys: dict[str, list[str]] = {name: card["modalities"][name]["surveys"] for name in MODALITIES}
         self._encoders = [
-            _session(bundle, encoder_file(name)) if encoder_file(name) in card["files"] else None for name in MODALITIES
+            _session(bundle, encoder_file(name), ENCODER_OUTPUTS) if encoder_file(name) in card["files"] else None
+            for name in MODALITIES
         ]
-        self._fusion = _session(bundle, FUSION_FILE)
+        self._fusion = _session(bundle, FUSION_FILE, FUSION_OUTPUTS)
         self._width = int(self._fusion.get_inputs()[0].shape[2])
         self._forest = _forest(bundle)
         self._tree_share = float(card["tree_share"])
@@ -124,10 +125,15 @@ class BundleClassifier:
             self.version = f"{self.version}+prior.{mark[:8]}"
             self.bundle_hash = hashlib.sha256(f"{self.bundle_hash}{mark}".encode()).hexdigest()
         calibration = card["calibration"]
-        self._temperature = Temperature.of_card(calibration["temperature"])
-        self._calibrated_surveys: list[str] = calibration["surveys"]
-        self._populations = [_population(calibration[group]) for group in EVIDENCE_GROUPS]
-        self._novelty = load_novelty(bundle.file(NOVELTY_FILE), EVIDENCE_GROUPS)
+        try:
+            self._temperature = Temperature.of_card(calibration["temperature"])
+            self._calibrated_surveys: list[str] = calibration["surveys"]
+            self._populations = [_population(calibration[group]) for group in EVIDENCE_GROUPS]
+            self._novelty = load_novelty(bundle.file(NOVELTY_FILE), EVIDENCE_GROUPS)
+        except (KeyError, TypeError, ValueError) as error:
+            raise BundleError(
+                f"the calibration of bundle {bundle.folder} cannot be read ({error!r}); fit it anew"
+            ) from error
 
     def warm_up(self) -> None:
         """Compiles the kernels and runs the networks once in each shape, so that the first batch is not slow."""
@@ -282,17 +288,20 @@ def evidence_group(present: npt.NDArray[np.bool_]) -> IntArray:
     return np.where(present[:, SPECTRUM], 2, np.where(present[:, METADATA] | present[:, CUTOUTS], 1, 0))
 
 
-def _session(bundle: Bundle, name: str) -> onnxruntime.InferenceSession:
+def _session(bundle: Bundle, name: str, outputs: tuple[str, ...]) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     try:
-        return onnxruntime.InferenceSession(
+        session = onnxruntime.InferenceSession(
             str(bundle.file(name)), sess_options=options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # onnxruntime raises a class of its own for each fault
         raise BundleError(f"onnxruntime cannot load {name} of bundle {bundle.folder}: {error}") from error
+    if missing := sorted(set(outputs) - {each.name for each in session.get_outputs()}):
+        raise BundleError(f"{name} of bundle {bundle.folder} does not answer {', '.join(missing)}; export it anew")
+    return session
 
 
 def _in_runs(

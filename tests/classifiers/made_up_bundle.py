@@ -119,7 +119,11 @@ def write_encoder(
 
 
 def write_fusion(
-    path: Path, rng: np.random.Generator, hears: Sequence[bool] = (True,) * EXPERTS, masks: bool = True
+    path: Path,
+    rng: np.random.Generator,
+    hears: Sequence[bool] = (True,) * EXPERTS,
+    masks: bool = True,
+    fine: str = "fine",
 ) -> None:
     """Sums of logits, and a mixture of experts over the tokens; experts that are not heard get no weight."""
     flat, count = len(MODALITIES) * WIDTH, len(MODALITIES)
@@ -151,7 +155,7 @@ def write_fusion(
         ("LpNormalization", ["shifted"], "embedding", {"axis": 1, "p": 2}),
         ("ReduceSum", ["present", "middle"], "parts", {"keepdims": 1}),
         ("Div", ["present", "parts"], "weights", {}),
-        ("MatMul", ["embedding", "to_fine"], "fine", {}),
+        ("MatMul", ["embedding", "to_fine"], fine, {}),
     ]
     inputs: dict[str, Dims] = {
         "tokens": ("n", count, WIDTH),
@@ -162,7 +166,7 @@ def write_fusion(
         "fused": ("n", len(CLASSES)),
         "embedding": ("n", EMBEDDING_LENGTH),
         "weights": ("n", count),
-        "fine": ("n", len(FINE_LEAVES)),
+        fine: ("n", len(FINE_LEAVES)),
     }
     path.write_bytes(model(nodes, constants, inputs, outputs))
 

@@ -123,6 +123,24 @@ def test_a_bundle_whose_prior_or_trees_make_no_sense_is_refused(copied: Path) ->
         load_bundle(copied)
 
 
+@pytest.mark.parametrize("path", [("temperature",), ("light_curve", "threshold"), ("spectrum",)])
+def test_a_calibration_of_another_form_is_refused(copied: Path, path: tuple[str, ...]) -> None:
+    def spoil(card: dict[str, Any]) -> None:
+        part = card["calibration"]
+        for name in path[:-1]:
+            part = part[name]
+        del part[path[-1]]
+
+    rewrite(copied, spoil)
+    with pytest.raises(BundleError, match=r"calibration of bundle .* cannot be read .*fit it anew"):
+        load_bundle(copied)
+
+
+def test_a_fusion_without_the_finer_types_is_refused(copied: Path) -> None:
+    with pytest.raises(BundleError, match="does not answer fine; export it anew"):
+        load_bundle(spoilt(copied, fine="other"))
+
+
 def test_a_bundle_may_leave_a_modality_out(copied: Path) -> None:
     rewrite(copied, lambda card: card["modalities"]["cutouts"].update(surveys=[]))
     (copied / "cutouts.onnx").unlink()
