@@ -31,6 +31,10 @@ def refresh_card(
     simulated: Annotated[Path, typer.Option(help="Folder of `streamer simulate --survey lsst`.")],
     made_by: Annotated[str, typer.Option(help="The command that made that folder, without its --to.")],
     bundle: BundleOption = DEFAULT_BUNDLE,
+    gains: Annotated[Path | None, typer.Option(help="modality_gains.json of `classifiers gains`.")] = None,
+    other_surveys: Annotated[
+        Path | None, typer.Option("--cross-survey", help="cross_survey.json of `classifiers cross-survey`.")
+    ] = None,
 ) -> None:
     """Measure a bundle again and write its card anew; its weights stay as they are."""
     _check_data(data)
@@ -40,7 +44,9 @@ def refresh_card(
     from classifiers.training.refresh import refresh_card as refreshed
 
     try:
-        typer.echo(card_text(refreshed(bundle, data, simulated, made_by)))
+        beside = {"modality_gains": gains, "cross_survey": other_surveys}
+        given = {name: file for name, file in beside.items() if file is not None}
+        typer.echo(card_text(refreshed(bundle, data, simulated, made_by, given)))
     except BundleError as error:
         _stop(str(error))
 

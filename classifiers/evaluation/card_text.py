@@ -9,8 +9,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from classifiers.evaluation.cross_survey import cross_survey_text
 from classifiers.evaluation.figures import draw_card
-from classifiers.evaluation.printing import WIDTH, print_figures
+from classifiers.evaluation.printing import WIDTH, print_cells, print_figures, print_gain_lines
 from schemas.taxonomy import CLASSES, MODALITIES
 
 BODY = 1_000_000
@@ -29,6 +30,7 @@ def print_card(card: dict[str, Any], console: Console, folder: Path | None = Non
     if metrics := card.get("metrics"):
         console.print("\nFigures on the objects held aside from training by the hash of their name")
         print_figures(metrics, console)
+        _print_beside(metrics, console)
     console.print(f"\nClasses as common as the scores suppose: {_prior(card['prior'])}")
     _print_calibration(card, console)
     worst = card.get("worst_difference_torch_to_onnx", {})
@@ -72,6 +74,28 @@ def _counts(card: dict[str, Any]) -> Table:
     for kind, sides in card["training"]["counts"].items():
         table.add_row(kind.replace("_", " "), *(" / ".join(str(n[name]) for n in sides.values()) for name in CLASSES))
     return table
+
+
+def _print_beside(metrics: dict[str, Any], console: Console) -> None:
+    """What other commands measured: gains of the modalities by cross-validation, other surveys, a simulated night."""
+    if told := metrics.get("modality_gains"):
+        objects = ", ".join(f"{name} {n}" for name, n in told["objects"].items())
+        title = (
+            f"What each modality adds, by cross-validation over {told['n_alerts']} alerts of {told['n_objects']} "
+            f"objects ({objects}); macro figures over {', '.join(told['judged_on'])}"
+        )
+        lines = [
+            (name, f"over {less}", {"n_objects": told["n_objects"], **gain})
+            for name, each in told["sets"].items()
+            for less, gain in each["gains"].items()
+            if less.count("+") == name.count("+") - 1
+        ]
+        print_gain_lines(console, title, lines)
+    if told := metrics.get("cross_survey"):
+        console.print("Light curves of other surveys; uncalibrated")
+        console.print("\n".join(cross_survey_text(told)), highlight=False, markup=False)
+    if told := metrics.get("simulated_lsst"):
+        print_cells(console, f"Simulated LSST alerts ({told['made_by']}), uncalibrated", (), [((), told)])
 
 
 def _prior(prior: Any) -> str:

@@ -84,7 +84,7 @@ def print_comparisons(metrics: dict[str, Any], console: Console) -> None:
     baselines = [((cut, name), each) for cut, told in metrics["baselines"].items() for name, each in told.items()]
     print_cells(console, "LightGBM of our own, light curves alone", ("detections", "baseline"), baselines)
     gained = [(f"{cut} detections", name, each["gain"]["five"]) for (cut, name), each in baselines]
-    _print_gain_lines(console, "Gain of this bundle's light curve over it, five classes", gained)
+    print_gain_lines(console, "Gain of this bundle's light curve over it, five classes", gained)
     if told := metrics["one_source"]:
         table = _headed("SN I against SN II within the ANTARES curves, all detections", ("scores of",))
         for name, each in told.items():
@@ -98,7 +98,7 @@ def print_comparisons(metrics: dict[str, Any], console: Console) -> None:
         if cell["gain"]:
             gains.append((head, f"over {cell['gain']['over']}", cell["gain"]["five"]))
     print_cells(console, "Matched curves: cadence, length and noise alike", ("cut", "scores of"), rows)
-    _print_gain_lines(console, "Gain of this bundle on matched curves, five classes", gains)
+    print_gain_lines(console, "Gain of this bundle on matched curves, five classes", gains)
 
 
 def print_cells(console: Console, title: str, heads: Sequence[str], rows: Iterable[Row]) -> None:
@@ -192,10 +192,11 @@ def _print_gains(console: Console, cells: Sequence[Cell]) -> None:
         if told["n_objects"] >= FEWEST
     ]
     title = "What each modality adds, all detections, seven classes, on the objects that have all of them"
-    _print_gain_lines(console, title, lines)
+    print_gain_lines(console, title, lines)
 
 
-def _print_gain_lines(console: Console, title: str, lines: Sequence[tuple[str, str, Cell]]) -> None:
+def print_gain_lines(console: Console, title: str, lines: Sequence[tuple[str, str, Cell]]) -> None:
+    """One table of gains, each with what its interval shows; nothing where there is none."""
     if not lines:
         return
     table = Table(title=title, title_justify="left")

@@ -311,9 +311,17 @@ def test_a_card_shows_its_figures_with_intervals_and_draws_them(
     assert figures["objects"] == "held-aside"
     counts = {side: dict.fromkeys(CLASSES, 5) for side in ("train", "calibrate", "test")}
     training = {"data": "Made-up curves.", "counts": {"light_curves": counts}}
+    adds = {"macro_auprc": [0.01, -0.02, 0.04], "balanced_accuracy": [0.1, 0.05, 0.2]}
+    figures["modality_gains"] = {
+        "n_alerts": 30,
+        "n_objects": 20,
+        "objects": {"SN I": 20},
+        "judged_on": ["SN I"],
+        "sets": {"light_curve+cutouts": {"gains": {"light_curve": adds}}},
+    }
     card = made_up_classifier.card | {"metrics": figures, "training": training, "limits": ["Made up."]}
     text = card_text(card)
-    for said in (card["name"], "Limits:", "- Made up.", "Rows by class", "[."):
+    for said in (card["name"], "Limits:", "- Made up.", "Rows by class", "over light_curve", "not shown", "[."):
         assert said in text
     assert all(path.suffix == ".png" for path in draw(card, tmp_path / "out"))
 

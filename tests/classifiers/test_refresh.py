@@ -10,7 +10,6 @@ import pytest
 from typer.testing import CliRunner
 
 from classifiers import BundleError, load_bundle
-from classifiers.bundle import bundle_folder
 from classifiers.cli import app
 from classifiers.training.refresh import refresh_card
 
@@ -18,9 +17,9 @@ MADE_BY = "streamer simulate --survey lsst --rate 120 --duration 1 --seed 3"
 
 
 @pytest.fixture
-def copied(tmp_path: Path) -> Path:
-    """A copy of the shipped bundle that a test may change."""
-    return Path(shutil.copytree(bundle_folder("default"), tmp_path / "bundle"))
+def copied(made_up_bundle: Path, tmp_path: Path) -> Path:
+    """A copy of a bundle that a test may change."""
+    return Path(shutil.copytree(made_up_bundle, tmp_path / "bundle"))
 
 
 @pytest.fixture
@@ -47,6 +46,18 @@ def test_a_card_written_anew_leaves_the_weights_and_says_what_was_measured(
     assert 0 < table["most_called_n"] <= table["seven"]["n"]
     assert MADE_BY in card["limits"][-1]
     assert f"{table['seven']['n']} alerts" in card["limits"][-1]
+
+
+def test_figures_that_other_commands_measured_are_taken_in_and_kept(
+    copied: Path, no_data: Path, lsst_night: Path, tmp_path: Path
+) -> None:
+    measured = {"sets": {}, "n_objects": 3}
+    (tmp_path / "modality_gains.json").write_text(json.dumps(measured))
+    given = {"modality_gains": tmp_path / "modality_gains.json"}
+    assert refresh_card(copied, no_data, lsst_night, MADE_BY, given)["metrics"]["modality_gains"] == measured
+    assert refresh_card(copied, no_data, lsst_night, MADE_BY)["metrics"]["modality_gains"] == measured
+    with pytest.raises(BundleError, match=r"nowhere\.json cannot be read"):
+        refresh_card(copied, no_data, lsst_night, MADE_BY, {"cross_survey": tmp_path / "nowhere.json"})
 
 
 def test_a_changed_weight_is_not_sealed_by_a_new_card(copied: Path, no_data: Path, lsst_night: Path) -> None:
