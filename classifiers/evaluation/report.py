@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from classifiers.data import SPLITS, split_of
+from classifiers.data import SPLITS, first_detections, split_of
 from classifiers.evaluation.answers import Answers, Asked, Subset, by_object, subsets_of
-from classifiers.evaluation.fair import matched_cells, one_source_cells
+from classifiers.evaluation.fair import curve_scores, matched_cells, one_source_cells
 from classifiers.evaluation.folder import UNLABELLED, Holdings, read_holdings
 from classifiers.evaluation.leaks import Judged, baseline_cells, leak_cells, with_curve
-from classifiers.evaluation.moments import Cut
+from classifiers.evaluation.moments import Cut, moment
 from classifiers.evaluation.predictions import alert_table, prediction_table, spectrum_table
 from classifiers.evaluation.tables import FIVE_CLASSES, Cell, gain, narrowed, object_cells, part_cells
 from classifiers.serving import CUTOUTS, LIGHT_CURVE, METADATA, SPECTRUM, BundleClassifier
-from schemas.taxonomy import CLASSES
+from schemas.taxonomy import CLASSES, MODALITIES
 
 DETECTION_COUNTS: tuple[int, ...] = (1, 3, 5, 10, 20, 0)
 """Numbers of detections at which objects are judged; 0 means all."""
@@ -165,16 +165,16 @@ def _compare(
     empty: dict[str, Any] = {"leaks": {}, "baselines": {}, "one_source": {}, "matched": []}
     report.metrics |= empty
     curves = with_curve(everything)
-    if LIGHT_CURVE not in modalities or not len(curves):
+    used = everything.survey in classifier.card["modalities"][MODALITIES[LIGHT_CURVE]]["surveys"]
+    if LIGHT_CURVE not in modalities or not used or not len(curves):
         return
     progress("leaks: the source's name, the sampling, what is recorded")
     report.metrics["leaks"] = leak_cells(everything, held_aside)
-    asked = Asked(classifier, curves)
     for cut in (Cut(count) for count in counts):
         progress(f"LightGBM on the usual statistics: {cut.name}")
         cells, judged = baseline_cells(everything, cut, held_aside)
         report.metrics["baselines"][cut.name] = {
-            name: cells[name] | {"gain": _gain_over(asked, cut, judged[name])} for name in cells
+            name: cells[name] | {"gain": _gain_over(classifier, curves, cut, judged[name])} for name in cells
         }
     progress("SN I against SN II within one source")
     report.metrics["one_source"] = one_source_cells(classifier, everything, held_aside)
@@ -182,16 +182,14 @@ def _compare(
     report.metrics["matched"] = matched_cells(classifier, everything, held_aside)
 
 
-def _gain_over(asked: Asked, cut: Cut, judged: Judged) -> Cell:
+def _gain_over(classifier: BundleClassifier, curves: Holdings, cut: Cut, judged: Judged) -> Cell:
     """Paired gain of the light curve alone over a baseline's scores, five classes and seven."""
     rows, theirs = judged
-    (ours,) = asked.objects(cut, [(LIGHT_CURVE,)])
-    place = np.searchsorted(ours.owner, rows)
-    label, names = asked.holdings.label[rows], [asked.holdings.object_id[i] for i in rows.tolist()]
-    scores = ours.scores[place]
-    kept, five, own = narrowed(label, scores, FIVE_CLASSES)
+    ours = curve_scores(classifier, first_detections(curves.curves, moment(curves, cut).kept).take(rows))
+    label, names = curves.label[rows], [curves.object_id[i] for i in rows.tolist()]
+    kept, five, own = narrowed(label, ours, FIVE_CLASSES)
     _, _, others = narrowed(label, theirs, FIVE_CLASSES)
     return {
         "five": gain(five, own, others, [names[i] for i in kept.tolist()], len(FIVE_CLASSES)),
-        "seven": gain(label, scores, theirs, names),
+        "seven": gain(label, ours, theirs, names),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -247,3 +248,21 @@ def test_labels_of_every_part_are_found(tmp_path: Path) -> None:
     assert np.bincount(holdings.label).tolist() == [2] * 7
     assert {name for each in holdings.objects for name in each.label_source} == {"SEDM_ML_sample"}
     assert holdings.tells[:, 1].sum() == 10
+
+
+def test_a_bundle_with_a_modality_off_answers_with_the_rest_and_says_so(tmp_path: Path, made_up_bundle: Path) -> None:
+    write_packets(tmp_path / "data", "ztf", 20)
+    write_folder(tmp_path / "data", ("SN I",), 12, parts=("light_curves",))
+    off = Path(shutil.copytree(made_up_bundle, tmp_path / "off"))
+    card = json.loads((off / "card.json").read_text())
+    for name in ("light_curve", "metadata"):
+        card["modalities"][name]["surveys"] = []
+    (off / "card.json").write_text(json.dumps(card))
+    code, text = run(tmp_path / "data", tmp_path / "out", off, "--n-detections", "all")
+    assert code == 0, text
+    rows = table(tmp_path / "out")
+    assert {row["used"] for row in rows} == {"cutouts"}
+    assert {"cutouts", "metadata+cutouts", "light_curve+metadata+cutouts"} <= {str(row["modalities"]) for row in rows}
+    scores = {(row["object_id"], row["modalities"]): row["p_tde"] for row in rows}
+    for (name, modalities), score in scores.items():
+        assert score == pytest.approx(scores[name, "cutouts"], abs=1e-5), modalities
