@@ -11,7 +11,8 @@ LIMITS: tuple[str, ...] = (
     "No labelled LSST alert stands behind LSST scores: they have no calibration, prediction set or novelty.",
     "Scores suppose all classes equally common. On a real stream most transients are SN I: weigh by your own prior.",
     "Most spectra's labels were assigned from these very spectra.",
-    "Novelty is a distance in the embedding; it was not tested on objects of unknown classes.",
+    "Novelty is a distance in the embedding; it was tested on classes that its fit left out, not the networks.",
+    "A class of fewer than 10 objects held aside has no figure of its own: what is said of it rests on little.",
 )
 """Limits of the shipped bundle, as printed in its card, before `simulated_limit`."""
 

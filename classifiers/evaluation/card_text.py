@@ -109,6 +109,10 @@ def _prior(prior: Any) -> str:
 def _print_calibration(card: dict[str, Any], console: Console) -> None:
     calibration = card["calibration"]
     console.print(f"Calibrated for: {', '.join(calibration['surveys']) or 'no survey'}")
+    if terms := calibration.get("temperature"):
+        told = ", ".join(f"{name} {value:+.3f}" for name, value in terms.items())
+        console.print(f"  ln(temperature) = {told}", highlight=False)
+    left_out = calibration.get("novelty_auc_of_a_class_left_out", {})
     for name, told in calibration.items():
         if isinstance(told, dict) and "objects" in told:
             console.print(
@@ -116,3 +120,6 @@ def _print_calibration(card: dict[str, Any], console: Console) -> None:
                 f"{told['threshold']:.3f} or more",
                 highlight=False,
             )
+        if known := left_out.get(name):
+            told = ", ".join(f"{each} {value:.2f}" for each, value in known.items())
+            console.print(f"    AUC of novelty for a class that it was fitted without: {told}", highlight=False)
