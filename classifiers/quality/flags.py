@@ -27,7 +27,7 @@ def flags_of_measures(measures: Float32Array, survey: str) -> npt.NDArray[np.uin
     of = dict(zip(STAMP_MEASURES, measures.T, strict=True))
     with np.errstate(invalid="ignore"):
         on_source = of["template_snr"] > STARRY_SNR
-        is_thin = (of["elongation"] > 3.0) & (of["extent"] > 1.8) & (of["peak_snr"] > 6.0)
+        is_thin = (of["elongation"] > 3.0) & (of["extent"] > 1.8) & (of["peak_snr"] > 5.0)
         is_long = (of["elongation"] > 1.7) & (of["extent"] > 1.4) & (of["diffuseness"] > 2.2)
         is_line = is_thin | (is_long & ~on_source)
         is_two_signed = of["weaker_lobe_snr"] > 12.0
