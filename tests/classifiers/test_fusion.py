@@ -134,3 +134,59 @@ class Descent:
         import torch
 
         return torch.from_numpy(array)
+
+
+@pytest.mark.train
+def test_the_contrastive_sides_share_no_modality_and_leave_none_out() -> None:
+    from classifiers.training.joining import two_sides
+
+    rng = np.random.default_rng(0)
+    present = np.array([[1, 0, 0, 1], [1, 1, 1, 0], [0, 1, 1, 0]] * 50, np.float32)
+    one, other = two_sides(present, rng)
+    np.testing.assert_array_equal(one + other, present)
+    assert (one.sum(1) == 1).all()
+    assert (other.sum(1) >= 1).all()
+    assert (one.sum(0) > 0).all()
+
+
+@pytest.mark.train
+def test_each_object_is_held_aside_in_one_fold_with_all_of_its_rows() -> None:
+    from classifiers.data import LabelledCurves
+    from classifiers.training.cross_validation import FOLDS, folded
+    from classifiers.training.provider import CALIBRATE, TEST, TRAIN, Data, Input
+    from tests.classifiers import made_up
+
+    names = [f"object {i // 2}" for i in range(60)]
+    zeros = np.zeros(60, np.int64)
+    curves = LabelledCurves(names, zeros, zeros, made_up.curves([1] * 60))
+    data = Data({"curves": Input("curves", curves, zeros, 1.0, False)})
+    sides = np.stack([folded(data, fold).inputs["curves"].side for fold in range(FOLDS)])
+    for side, times in ((TEST, 1), (CALIBRATE, 1), (TRAIN, FOLDS - 2)):
+        assert ((sides == side).sum(0) == times).all()
+    np.testing.assert_array_equal(sides[:, ::2], sides[:, 1::2])
+
+
+@pytest.mark.train
+def test_the_head_of_an_embedding_that_misleads_is_not_heard() -> None:
+    from types import SimpleNamespace
+    from typing import Any, cast
+
+    import torch
+
+    from classifiers.models.fusion import Fusion
+    from classifiers.training.joining import FusionRows, fit_head_strength
+
+    torch.manual_seed(0)
+    fusion = Fusion()
+    fusion.head.weight.data *= 20.0
+    logits, label = opinions(400, 1.5)
+    every = np.zeros((400, 4, 7), np.float32)
+    every[:, 0, :3] = logits[:, 0]
+    every[:, 0, 3:] = -9.0
+    present = np.eye(4, dtype=np.float32)[np.zeros(400, np.int64)]
+    tokens = np.random.default_rng(0).normal(size=(400, 4, 64)).astype(np.float32)
+    rows = FusionRows(tokens, every, present, label, label, np.ones(400), label)
+    config = SimpleNamespace(fusion=SimpleNamespace(head_strength=0.25))
+    run = SimpleNamespace(config=config, tensor=torch.from_numpy)
+    assert fit_head_strength(cast(Any, run), fusion, rows) < 0.05
+    assert float(fusion.head_strength) < 0.05
