@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from classifiers.evaluation.tables import FIVE_CLASSES, Cell
+from classifiers.metrics import FEWEST
 from schemas.taxonomy import CLASSES
 
 INK, MUTED, FAINT = "#1b2430", "#8a94a3", "#d5dae1"
@@ -107,9 +108,10 @@ def draw_by_cut(cells: Sequence[Cell], baselines: dict[str, dict[str, Cell]], pa
     sheet = Figure(figsize=(9.5, 4.6), dpi=DOTS_PER_INCH, layout="constrained")
     for axes, (figure, words) in zip(sheet.subplots(1, 2), SHOWN_FIGURES.items(), strict=True):
         for k, (name, row) in enumerate(lines.items()):
-            known = [each for each in row if each["cut"] in cuts and each["five"][figure] is not None]
-            place = np.array([cuts.index(each["cut"]) for each in known]) + 0.06 * (k - (len(lines) - 1) / 2)
-            value, low, high = np.array([each["five"][figure] for each in known]).reshape(-1, 3).T
+            told = [(each["cut"], each["five"].get("without_few", each["five"])[figure]) for each in row]
+            known = [(cut, value) for cut, value in told if cut in cuts and value is not None]
+            place = np.array([cuts.index(cut) for cut, _ in known]) + 0.06 * (k - (len(lines) - 1) / 2)
+            value, low, high = np.array([each for _, each in known]).reshape(-1, 3).T
             style = "--" if name.startswith("LightGBM") else "-"
             axes.errorbar(
                 place,
@@ -124,7 +126,7 @@ def draw_by_cut(cells: Sequence[Cell], baselines: dict[str, dict[str, Cell]], pa
             )
         axes.set_xticks(range(len(cuts)), cuts)
         axes.set_ylim(0.0, 1.02)
-        _style(axes, "five classes", "detections", words)
+        _style(axes, f"five classes, those of {FEWEST} objects or more", "detections", words)
     handles, names = axes.get_legend_handles_labels()
     sheet.legend(handles, names, loc="outside lower center", ncols=3, fontsize=6.5, frameon=False)
     sheet.savefig(path, format="png", metadata={"Software": None})
