@@ -108,8 +108,8 @@ def draw_by_cut(cells: Sequence[Cell], baselines: dict[str, dict[str, Cell]], pa
     sheet = Figure(figsize=(9.5, 4.6), dpi=DOTS_PER_INCH, layout="constrained")
     for axes, (figure, words) in zip(sheet.subplots(1, 2), SHOWN_FIGURES.items(), strict=True):
         for k, (name, row) in enumerate(lines.items()):
-            told = [(each["cut"], each["five"].get("without_few", each["five"])[figure]) for each in row]
-            known = [(cut, value) for cut, value in told if cut in cuts and value is not None]
+            points = [(each["cut"], each["five"].get("without_few", each["five"])[figure]) for each in row]
+            known = [(cut, value) for cut, value in points if cut in cuts and value is not None]
             place = np.array([cuts.index(cut) for cut, _ in known]) + 0.06 * (k - (len(lines) - 1) / 2)
             value, low, high = np.array([each for _, each in known]).reshape(-1, 3).T
             style = "--" if name.startswith("LightGBM") else "-"
