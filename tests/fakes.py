@@ -13,7 +13,7 @@ from schemas.alert import AlertBatch
 from schemas.cutout import CutoutTriplet
 from schemas.light_curve import FloatArray, LightCurves
 from schemas.packet import Packet
-from schemas.prediction import EMBEDDING_LENGTH, Contributions, Evidence, Predictions
+from schemas.prediction import EMBEDDING_LENGTH, NO_FEATURE, TOP_CONTRIBUTIONS, Contributions, Evidence, Predictions
 from schemas.surveys.tables import survey_schema
 from streamer.simulate.night import NightPlan, simulate_night
 from streamer.sources.memory import MemorySource
@@ -35,6 +35,7 @@ class CountingClassifier:
         n = len(evidence)
         scores = np.full((n, 7), 1.0, np.float32)
         scores[:, 0] += evidence.light_curves.n_detections()
+        shares = scores / scores.sum(1, keepdims=True)
         modalities = np.ones((n, 4), bool)
         modalities[:, 2] = [triplet.any for triplet in evidence.cutouts]
         modalities[:, 3] = [spectrum is not None for spectrum in evidence.spectra]
@@ -42,14 +43,14 @@ class CountingClassifier:
             self.name,
             self.version,
             self.bundle_hash,
-            scores / scores.sum(1, keepdims=True),
-            np.full((n, 6), np.nan, np.float32),
+            shares,
+            np.repeat(shares[:, :2], 3, axis=1) * np.array([0.5, 0.25, 0.25] * 2, np.float32),
             np.zeros((n, 7), bool),
             np.full((n, EMBEDDING_LENGTH), EMBEDDING_LENGTH**-0.5, np.float32),
             np.zeros(n, np.float32),
             modalities,
             np.full((n, 4), 0.25, np.float32),
-            Contributions.none(n),
+            Contributions(("n_detections",), *_counted(evidence)),
             [None] * n,
             [None] * n,
         )
@@ -68,6 +69,15 @@ class PlainQuality:
 
     def interest(self, alerts: AlertBatch, curves: LightCurves) -> FloatArray:
         return np.full(len(alerts), 0.5)
+
+
+def _counted(evidence: Evidence) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The number of detections as the one reason of each answer."""
+    count = evidence.light_curves.n_detections()
+    feature = np.full((len(count), TOP_CONTRIBUTIONS), NO_FEATURE, np.int16)
+    value = np.full(feature.shape, np.nan, np.float32)
+    feature[:, 0], value[:, 0] = 0, count
+    return feature, value, value.copy()
 
 
 def night(survey: str, count: int, seed: int = 5) -> list[bytes]:

@@ -12,7 +12,7 @@ from isal import isal_zlib
 from schemas.alert import AlertBatch
 from schemas.assembling import hash_rows
 from schemas.light_curve import IntArray
-from schemas.prediction import Classifier, Evidence, Predictions
+from schemas.prediction import NO_FEATURE, Classifier, Evidence, Predictions
 from schemas.scored import NO_REVISION, ScoredBatch
 from schemas.spectrum import Spectrum
 from schemas.taxonomy import cut_scores
@@ -114,7 +114,7 @@ def _columns(
 
 
 def _with_reasons(answer: Predictions) -> Predictions:
-    """The answer with a reason, and without embedding and novelty, for every alert whose scores are not finite."""
+    """The answer with a reason, and without anything else, for every alert whose scores are not finite."""
     finite = np.isfinite(answer.class_scores).all(axis=1) & (
         np.isfinite(answer.embedding).all(axis=1) | np.isnan(answer.embedding).all(axis=1)
     )
@@ -127,6 +127,7 @@ def _with_reasons(answer: Predictions) -> Predictions:
     for column in (answer.class_scores, answer.fine_scores, answer.embedding, answer.novelty):
         column[broken] = np.nan
     answer.prediction_set[broken] = False
+    answer.contributions.feature[broken] = NO_FEATURE
     return replace(answer, unclassified_reason=reasons)
 
 

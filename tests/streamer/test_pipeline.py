@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 
 from schemas.alert import QUALITY_BIT
 from schemas.packet import Coordinates, Packet
+from schemas.prediction import NO_FEATURE
 from schemas.scored import NO_REVISION
 from schemas.spectrum import Spectrum
+from schemas.wire import scored_alert_records
 from streamer.factory.pipeline import build_pipeline
 from streamer.pipeline import Pipeline
 from streamer.settings import Settings
-from streamer.settings.models import Selection, SelectionSettings
+from streamer.settings.models import ClassifierSettings, Selection, SelectionSettings
 from streamer.sinks.memory import MemoryDeadLetterSink, MemorySink
 from streamer.state.sqlite import SqliteObjectStore
 from streamer.state.store import Seen
@@ -45,9 +47,9 @@ class Bench:
     ) -> None:
         self.store = SqliteObjectStore(folder / "state", 10_000_000)
         self.scores, self.letters = MemorySink(), MemoryDeadLetterSink()
-        self.classifier = CountingClassifier(fails_on)
+        self.classifier, self.quality = CountingClassifier(fails_on), PlainQuality()
         self.pipeline: Pipeline = build_pipeline(
-            configured, self.store, [self.scores], self.letters, None, self.classifier, revises, PlainQuality()
+            configured, self.store, [self.scores], self.letters, None, self.classifier, revises, self.quality
         )
 
     def hashes(self) -> dict[int, str]:
@@ -249,6 +251,30 @@ def test_withdrawn_and_injected_alerts_are_filtered_with_the_reason(bench: Bench
     assert outcomes.filtered == {"withdrawn": 1, "injected": 1}
 
 
+def test_only_what_the_packet_does_not_rule_out_is_assessed_and_counted(tmp_path: Path) -> None:
+    cuts = (Cut(field="real_score", at_least=0.5), Cut(field="candidate.drb", at_least=0.5))
+    strict = Settings(selections=SelectionSettings(ztf=(Selection(name="real", solar_system=True, cuts=cuts),)))
+    bench = Bench(tmp_path, configured=strict)
+    payloads = [bend_ztf(ZTF[k], lambda r, drb=0.1 * k: r["candidate"].update(drb=drb)) for k in range(10)]
+    outcomes = bench.pipeline.process(packets(payloads))
+    assert outcomes.filtered == {"real:candidate.drb": 5}
+    assert bench.quality.assessed == outcomes.scored == 5
+    assert outcomes.real_scores == {("ztf", 1.0): 5}
+    bench.store.close()
+
+
+def test_what_looks_bogus_is_filtered_before_the_classifier_and_counted_with_its_score(tmp_path: Path) -> None:
+    cut = Cut(field="real_score", at_least=0.5)
+    strict = Settings(selections=SelectionSettings(ztf=(Selection(name="real", solar_system=True, cuts=(cut,)),)))
+    bench = Bench(tmp_path, configured=strict)
+    bench.quality.real_score = 0.123
+    outcomes = bench.pipeline.process(packets(ZTF[:4]))
+    assert outcomes.filtered == {"real:real_score": 4}
+    assert outcomes.real_scores == {("ztf", 0.13): 4}
+    assert not bench.classifier.evidence
+    bench.store.close()
+
+
 def test_what_is_filtered_still_updates_its_object(tmp_path: Path) -> None:
     bench = Bench(tmp_path, configured=Settings())
     bogus = bend_ztf(ZTF[0], lambda record: record["candidate"].update(drb=0.0, ssdistnr=None))
@@ -355,6 +381,24 @@ def test_scores_that_are_not_finite_carry_a_reason_and_no_embedding(
     assert [reason is None for reason in batch.unclassified_reason] == [True, False, False, True]
     assert np.isnan(batch.embedding[[1, 2]]).all()
     assert np.isfinite(batch.embedding[[0, 3]]).all()
+    assert (batch.contributions.feature != NO_FEATURE).any(axis=1).tolist() == [True, False, False, True]
+
+
+def test_the_cut_of_the_taxonomy_that_is_asked_for_is_scored_and_every_score_has_its_reasons(tmp_path: Path) -> None:
+    cut = ("SN Ia", "SN Ib", "SN Ic", "SN II", "SLSN", "CV", "AGN", "TDE", "other")
+    asked = EVERYTHING.model_copy(update={"classifier": ClassifierSettings(taxonomy=cut)})
+    for configured, nodes in ((asked, cut), (EVERYTHING, ())):
+        made = Bench(tmp_path / str(len(nodes)), configured=configured)
+        made.pipeline.process(packets(ZTF[:5]))
+        (batch,) = made.scores.batches
+        records = scored_alert_records(batch)
+        for record, scores in zip(records, batch.class_scores, strict=True):
+            assert tuple(record["taxonomy_scores"]) == nodes
+            if nodes:
+                assert sum(record["taxonomy_scores"].values()) == pytest.approx(1.0, abs=1e-6)
+                assert record["taxonomy_scores"]["SN Ia"] == pytest.approx(scores[0] / 2)
+            assert [each["name"] for each in record["top_contributions"]] == ["n_detections"]
+        made.store.close()
 
 
 @pytest.mark.parametrize(("own", "history", "expected"), [(1, 1, 0), (2, 1, 1), (1, 3, 2), (3, 2, 2)])
