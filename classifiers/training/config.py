@@ -122,6 +122,15 @@ class FusionConfig(_Strict):
     head_strength: float = Field(ge=0)
 
 
+class QualityConfig(_Strict):
+    """Trees of real score and interest, without which the stream takes no bundle."""
+
+    bundle: str | None
+    """A bundle, such as `default`, whose trees are taken as they are; null: they are fitted to the data folder."""
+    simulated: Path | None = None
+    """Nights of `streamer simulate` for the fit, in folders ztf, ztf-test, lsst and lsst-test."""
+
+
 class CalibrationConfig(_Strict):
     """Temperatures, sets and novelty."""
 
@@ -187,6 +196,7 @@ class TrainingConfig(_Strict):
     trees: TreesConfig
     fusion: FusionConfig
     prior: dict[str, float] | Literal["alike", "training"]
+    quality: QualityConfig | None
     calibration: CalibrationConfig
     tracking: TrackingConfig
     checkpoints: CheckpointConfig

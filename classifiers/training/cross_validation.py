@@ -30,7 +30,7 @@ from classifiers.training.joining import blend
 from classifiers.training.provider import CALIBRATE, TEST, TRAIN, Data, object_ids
 from classifiers.training.run import Run
 from classifiers.training.tracking import Tracker
-from classifiers.training.train import STAGES, Work, export
+from classifiers.training.train import STAGES, Work, fit_quality
 from schemas.light_curve import Float32Array, IntArray
 from schemas.taxonomy import MODALITIES
 
@@ -43,7 +43,7 @@ GAINS = "modality_gains.json"
 ASKED: tuple[str, ...] = ("light_curve", "metadata", "cutouts")
 """Modalities whose every set is scored."""
 
-FITTING = STAGES[: STAGES.index(export)]
+FITTING = STAGES[: STAGES.index(fit_quality)]
 """Stages of a training run that fit something."""
 
 

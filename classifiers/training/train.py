@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from dataclasses import dataclass, field
@@ -12,14 +13,17 @@ from rich.console import Console
 from torch import nn
 
 from classifiers import load_bundle
-from classifiers.bundle import NOVELTY_FILE, write_card
+from classifiers.bundle import CARD, NOVELTY_FILE, bundle_folder, write_card
 from classifiers.evaluation.for_card import card_figures
 from classifiers.novelty import Novelty, save_novelty
+from classifiers.quality.command import CARD_PART
+from classifiers.quality.fit import fit_quality as fitted_quality
+from classifiers.quality.serving import REAL_TREES, SELECTION_TREES
 from classifiers.serving import EVIDENCE_GROUPS
 from classifiers.training import encoders, joining
 from classifiers.training.calibrate import calibrated
 from classifiers.training.cards import card_of
-from classifiers.training.config import TrainingConfig
+from classifiers.training.config import ConfigError, TrainingConfig
 from classifiers.training.export import write_networks
 from classifiers.training.provider import CALIBRATE, Data, read_data
 from classifiers.training.run import Run, begin, config_of
@@ -94,11 +98,28 @@ def fit_fusion(work: Work) -> None:
     work.run.note(JOINED, noted)
 
 
+def fit_quality(work: Work) -> None:
+    """The trees of real score and interest: fitted to the data folder, or those of another bundle."""
+    told = work.run.config.quality
+    if told is None or (work.run.folder / f"{CARD_PART}.json").is_file():
+        return
+    folder = work.run.folder / CARD_PART
+    folder.mkdir(exist_ok=True)
+    if told.bundle is None:
+        part = fitted_quality(work.folder, folder, work.run.rng("quality"), told.simulated, work.run.tracker.say)
+    else:
+        part = taken_quality(bundle_folder(told.bundle), folder)
+    work.run.note(CARD_PART, part)
+
+
 def export(work: Work) -> None:
     """Networks to ONNX, verified, with a card that says as yet of no calibration."""
     differences = write_networks(work.fitted, work.fusion, work.staged)
     save_novelty(work.staged / NOVELTY_FILE, dict.fromkeys(EVIDENCE_GROUPS, Novelty.unknown()))
     work.card = card_of(work.run.config, work.run.note(JOINED), differences)
+    if work.run.config.quality:
+        shutil.copytree(work.run.folder / CARD_PART, work.staged, dirs_exist_ok=True)
+        work.card[CARD_PART] = work.run.note(CARD_PART)
     write_card(work.staged, work.card)
 
 
@@ -119,7 +140,7 @@ def finish(work: Work) -> None:
     write_card(work.staged, work.card)
 
 
-STAGES = (read, pretrain, fit_encoders, fit_trees, fit_fusion, export, calibrate, evaluate, finish)
+STAGES = (read, pretrain, fit_encoders, fit_trees, fit_fusion, fit_quality, export, calibrate, evaluate, finish)
 """A run, top to bottom."""
 
 
@@ -165,6 +186,17 @@ def export_run(folder: Path, out: Path, console: Console) -> dict[str, Any]:
         export(work)
         replace_folder(work.staged, out)
     return work.card
+
+
+def taken_quality(bundle: Path, out: Path) -> dict[str, Any]:
+    """Copies a bundle's trees of real score and interest; returns the part of its card that speaks of them."""
+    try:
+        for name in (*REAL_TREES.values(), SELECTION_TREES):
+            shutil.copy(bundle / name, out / name)
+        part: dict[str, Any] = json.loads((bundle / CARD).read_text(encoding="utf-8"))[CARD_PART]
+    except (OSError, KeyError) as error:
+        raise ConfigError(f"quality.bundle: {bundle} has no trees of real score and interest ({error})") from error
+    return part
 
 
 def replace_folder(made: Path, out: Path) -> None:

@@ -33,6 +33,7 @@ QUICK: dict[str, Any] = {
     },
     "trees": {"method": {"options": {"copies": 1, "rounds": 3}}},
     "fusion": {"fit": {"steps": 12, "batch": 16}, "copies": 1},
+    "quality": None,
     "calibration": {"copies": 1},
     "tracking": {"tensorboard": None, "mlflow": None},
     "checkpoints": {"every_steps": 5},
