@@ -2,7 +2,7 @@
 
 from classifiers.data.alerts import LabelledAlerts, read_simulated_lsst_alerts, read_ztf_alerts
 from classifiers.data.augment import augmented, cut_curves, cut_short, first_detections
-from classifiers.data.both_ways import read_spectra_both_ways
+from classifiers.data.both_ways import read_moved_spectra, read_spectra_both_ways
 from classifiers.data.changes import changed_cutouts, changed_metadata
 from classifiers.data.labelled import (
     SPLITS,
@@ -36,6 +36,7 @@ __all__ = [
     "first_detections",
     "labelled",
     "read_light_curves",
+    "read_moved_spectra",
     "read_simulated_lsst_alerts",
     "read_spectra",
     "read_spectra_both_ways",

@@ -54,10 +54,10 @@ class SpectrumEncoder(nn.Module):
 
     def __init__(
         self,
-        members: int = 4,
-        widths: tuple[int, ...] = (32, 48, 64, 96),
+        members: int = 2,
+        widths: tuple[int, ...] = (32, 64, 96, 128),
         segments: int = 6,
-        hidden: int = 64,
+        hidden: int = 96,
         dropout: float = 0.4,
     ) -> None:
         super().__init__()

@@ -1,11 +1,14 @@
 """What must hold of spectra as arrays: any scale, order and gap, with a redshift and without, and never a NaN."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from classifiers.data import changed_spectra
+from classifiers.data import changed_spectra, read_moved_spectra, read_spectra_both_ways
 from classifiers.features import spectrum_channels
 from classifiers.features.spectra import (
     FEATURE_RANGE,
@@ -155,3 +158,26 @@ def test_changes_keep_the_form_of_the_arrays() -> None:
     assert FEATURE_RANGE[0] <= changed[:, FEATURE].min()
     assert changed[:, FEATURE].max() <= FEATURE_RANGE[1]
     assert (changed != channels).any(axis=(1, 2)).all()
+
+
+def test_training_spectra_come_without_redshift_and_with_it_and_only_what_is_far_away_moves(tmp_path: Path) -> None:
+    one = made_up.spectrum()
+    row = {
+        "type": "Ia",
+        "object_type": None,
+        "uncertain": False,
+        "spectrum_mjd": 59_000.0,
+        "wavelength_aa": one.wavelength_aa.tolist(),
+        "flux": one.flux.tolist(),
+    }
+    rows = [
+        row | {"object_id": name, "label": label, "object_label": label, "redshift": redshift}
+        for name, label, redshift in [("a", "SN I", 0.05), ("b", "CV", None), ("c", "other", None)]
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "spectra.parquet")
+    read = read_spectra_both_ways(tmp_path)
+    assert read.object_id == ["a", "b", "c", "a", "b"]
+    assert [each.redshift for each in read.spectra] == [None, None, None, 0.05, 0.0]
+    moved = read_moved_spectra(tmp_path).spectra
+    assert [each.redshift for each in moved] == [None] * 3
+    assert [np.array_equal(each.wavelength_aa, one.wavelength_aa) for each in moved] == [False, True, False]
