@@ -21,7 +21,7 @@ from schemas.wire import scored_alert_records
 from streamer.factory.pipeline import build_pipeline
 from streamer.pipeline import Pipeline
 from streamer.settings import Settings
-from streamer.settings.models import ClassifierSettings, Selection, SelectionSettings
+from streamer.settings.models import ClassifierSettings, Cut, Selection, SelectionSettings
 from streamer.sinks.memory import MemoryDeadLetterSink, MemorySink
 from streamer.state.sqlite import SqliteObjectStore
 from streamer.state.store import Seen
