@@ -116,7 +116,7 @@ def _scored(work: Work, fold: int) -> OutOfFold:
         with torch.no_grad():
             arrays = (run.tensor(array) for array in (tokens, logits, present * wanted))
             fused = work.fusion(*arrays)[0].cpu().numpy()
-        whole = (present >= wanted).all(1)
+        whole = np.logical_and.reduce(present >= wanted, axis=1)
         scores["+".join(chosen)] = np.where(whole[:, None], softmax(fused), np.nan).astype(np.float32)
     n = np.full(len(alerts), fold)
     return OutOfFold(list(alerts.alerts.object_id), alerts.alerts.alert_id, alerts.label, n, scores)

@@ -68,13 +68,14 @@ class Data:
         return [self.inputs[name].weight for name in names]
 
     def counts(self) -> dict[str, dict[str, dict[str, int]]]:
-        """Rows of each class on each side, by input; of one that only trains, those on the training side."""
+        """Rows of each class on each side, by input that has classes; of one that only trains, those on that side."""
         return {
             name: {
                 side: {label: int(np.sum(each.on(k).label == c)) for c, label in enumerate(CLASSES)}
                 for k, side in enumerate(SPLITS)
             }
             for name, each in self.inputs.items()
+            if (each.rows.label >= 0).any()
         }
 
 
