@@ -67,7 +67,7 @@ UNCALIBRATED = Definition(
 )
 REAL_SCORE = Definition(
     Histogram,
-    "streamer_real_score",
+    "streamer_real_score_ratio",
     "Real scores (0 bogus, 1 real) of the alerts whose stamps were looked at, by survey.",
     ("survey",),
     REAL_SCORE_BUCKETS,

@@ -29,6 +29,8 @@ BATCH = Outcomes(
     classes=Counter({("ztf", "SN I"): 3, ("ztf", "unclassified"): 1}),
     unclassified=Counter(too_few_points=1),
     uncalibrated=Counter(ztf=2),
+    real_scores=Counter({("ztf", 0.03): 2, ("ztf", 0.98): 5}),
+    flags=Counter({("ztf", "dipole"): 2}),
 )
 
 
@@ -87,9 +89,16 @@ def test_every_message_of_a_batch_is_counted_under_one_outcome(metrics: WorkerMe
     assert samples(metrics, "streamer_scores_total") == {("ztf", "SN I"): 6, ("ztf", "unclassified"): 2}
     assert samples(metrics, "streamer_unclassified_total") == {("too_few_points",): 2}
     assert samples(metrics, "streamer_uncalibrated_total") == {("ztf",): 4}
+    assert samples(metrics, "streamer_quality_flags_total") == {("ztf", "dipole"): 4}
     assert samples(metrics, "streamer_received_bytes_total") == {(): 10_000}
     assert samples(metrics, "streamer_batch_messages_sum") == {(): 20}
     assert samples(metrics, "streamer_last_batch_timestamp_seconds") == {(): T0}
+
+
+def test_real_scores_fall_into_their_buckets(metrics: WorkerMetrics) -> None:
+    metrics.batch(BATCH, STAGES, 0, np.array([]))
+    shares = samples(metrics, "streamer_real_score_ratio_bucket")
+    assert [shares["ztf", bound] for bound in ("0.02", "0.05", "0.95", "0.98", "+Inf")] == [0, 2, 2, 7, 7]
 
 
 def test_times_fall_into_their_buckets(metrics: WorkerMetrics) -> None:
@@ -207,7 +216,7 @@ def test_names_keep_the_rules_of_prometheus(metrics: WorkerMetrics) -> None:
     assert "_created" not in shown
     assert "process_resident_memory_bytes" in shown
     for definition in DEFINITIONS:
-        ending = {"Counter": "_total", "Histogram": ("_seconds", "_messages")}.get(definition.kind.__name__, "")
+        ending = {"Counter": "_total", "Histogram": ("_seconds", "_messages", "_ratio")}.get(definition.kind.__name__, "")
         assert definition.name.endswith(ending)
         assert definition.meaning.endswith(".")
 
