@@ -255,8 +255,9 @@ def test_only_what_the_packet_does_not_rule_out_is_assessed_and_counted(tmp_path
     cuts = (Cut(field="real_score", at_least=0.5), Cut(field="candidate.drb", at_least=0.5))
     strict = Settings(selections=SelectionSettings(ztf=(Selection(name="real", solar_system=True, cuts=cuts),)))
     bench = Bench(tmp_path, configured=strict)
-    payloads = [bend_ztf(ZTF[k], lambda r, drb=0.1 * k: r["candidate"].update(drb=drb)) for k in range(10)]
-    outcomes = bench.pipeline.process(packets(payloads))
+    low = [bend_ztf(payload, lambda record: record["candidate"].update(drb=0.4)) for payload in ZTF[:5]]
+    high = [bend_ztf(payload, lambda record: record["candidate"].update(drb=0.6)) for payload in ZTF[5:10]]
+    outcomes = bench.pipeline.process(packets([*low, *high]))
     assert outcomes.filtered == {"real:candidate.drb": 5}
     assert bench.quality.assessed == outcomes.scored == 5
     assert outcomes.real_scores == {("ztf", 1.0): 5}
