@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from schemas.light_curve import FloatArray, IntArray
+from schemas.light_curve import Float32Array, FloatArray, IntArray
 from schemas.taxonomy import CLASSES
 
 BOOTSTRAPS = 500
@@ -43,7 +43,7 @@ class Measure:
         return None if ends is None or not np.isfinite(self.value) else [rounded(self.value), *ends]
 
 
-def object_weights(names: Sequence[str]) -> FloatArray:
+def object_weights(names: Sequence[str]) -> Float32Array:
     """How often each row comes, first as it is, then in `BOOTSTRAPS` resamplings of the objects, (1 + BOOTSTRAPS, n).
 
     Rows of one name come and go together. The draw depends on the names alone, so that figures of the same rows pair.
@@ -52,12 +52,12 @@ def object_weights(names: Sequence[str]) -> FloatArray:
     objects = int(owner.max()) + 1 if len(owner) else 0
     rng = np.random.default_rng(0)
     times = [np.bincount(rng.integers(0, objects, objects), minlength=objects) for _ in range(BOOTSTRAPS)]
-    drawn: FloatArray = np.stack([np.ones(objects), *times])[:, owner]
+    drawn: Float32Array = np.stack([np.ones(objects), *times]).astype(np.float32)[:, owner]
     return drawn
 
 
 def measures(
-    label: IntArray, scores: npt.NDArray[np.floating], weights: FloatArray, classes: int = len(CLASSES)
+    label: IntArray, scores: npt.NDArray[np.floating], weights: npt.NDArray[np.floating], classes: int = len(CLASSES)
 ) -> dict[str, Measure]:
     """Headline figures of scores (n, classes), and figures of each class by `name.class index`, with `object_weights`.
 
@@ -65,7 +65,7 @@ def measures(
     there. Macro figures are means over the classes that are there.
     """
     predicted, confidence = scores.argmax(1), scores.max(1)
-    cells = np.zeros((len(label), classes * classes))
+    cells = np.zeros((len(label), classes * classes), weights.dtype)
     cells[np.arange(len(label)), label * classes + predicted] = 1.0
     told = shares((weights @ cells).reshape(-1, classes, classes))
     there = np.unique(label).tolist()
@@ -86,25 +86,26 @@ def measures(
 
 
 def average_precisions(
-    truth: npt.NDArray[np.bool_], score: npt.NDArray[np.floating], weights: FloatArray
+    truth: npt.NDArray[np.bool_], score: npt.NDArray[np.floating], weights: npt.NDArray[np.floating]
 ) -> FloatArray:
     """`average_precision` with each row counted `weights` (k, n) times, shape (k,)."""
     order = np.argsort(-score, kind="stable")
     ends = np.flatnonzero(np.append(np.diff(score[order]) != 0.0, True))
-    counted = weights[:, order]
-    found = np.cumsum(counted * truth[order], axis=1)[:, ends]
-    called = np.cumsum(counted, axis=1)[:, ends]
-    gained = np.diff(found, axis=1, prepend=0.0)
-    area = (gained * found / np.maximum(called, 1e-300)).sum(1)
-    return _ratio(area, found[:, -1])
+    true = np.flatnonzero(truth[order])
+    end = ends[np.searchsorted(ends, true)]  # rows of equal score come together
+    counted = weights[:, order[true]]
+    called = np.cumsum(weights[:, order], axis=1)[:, end]
+    found = np.cumsum(counted, axis=1)[:, np.searchsorted(true, end, side="right") - 1]
+    area = (counted * found / np.maximum(called, 1e-30)).sum(1, dtype=np.float64)
+    return _ratio(area, counted.sum(1, dtype=np.float64))
 
 
 def _calibration_errors(
-    confidence: npt.NDArray[np.floating], right: npt.NDArray[np.bool_], weights: FloatArray
+    confidence: npt.NDArray[np.floating], right: npt.NDArray[np.bool_], weights: npt.NDArray[np.floating]
 ) -> FloatArray:
     """`expected_calibration_error` with each row counted `weights` (k, n) times, shape (k,)."""
     bins = np.clip((confidence * RELIABILITY_BINS).astype(np.int64), 0, RELIABILITY_BINS - 1)
-    gap = np.zeros((len(bins), RELIABILITY_BINS))
+    gap = np.zeros((len(bins), RELIABILITY_BINS), weights.dtype)
     gap[np.arange(len(bins)), bins] = confidence - right
     return _ratio(np.abs(weights @ gap).sum(1), weights.sum(1))
 

@@ -239,7 +239,7 @@ def _of_sets(label: IntArray, sets: BoolArray | None, names: Sequence[str]) -> C
     return told | {"coverage": _mean(held, weights), "set_size": _mean(sets[rows].sum(1).astype(np.float64), weights)}
 
 
-def _mean(values: FloatArray, weights: FloatArray) -> list[float] | None:
+def _mean(values: FloatArray, weights: npt.NDArray[np.floating]) -> list[float] | None:
     means = (weights @ values) / np.maximum(weights.sum(1), 1e-300)
     return Measure(float(means[0]), means[1:]).said()
 

@@ -8,11 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from classifiers.metrics import (
+    Measure,
     average_precision,
     balanced_accuracy,
     confusion,
     expected_calibration_error,
     interval,
+    measures,
+    object_weights,
     reliability,
     resampled_confusions,
     roc_auc,
@@ -74,3 +77,31 @@ def test_confidence_that_is_earned_has_no_calibration_error() -> None:
     assert expected_calibration_error(confidence, right) == pytest.approx(0.0)
     assert bins.n.tolist() == [0, 0, 400, 0, 0, 0, 0, 400, 0, 0]
     assert expected_calibration_error(np.ones(4), np.array([True, False, False, False])) == 0.75
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 4), st.integers(0, 3)), min_size=3, max_size=30))
+def test_a_figure_of_weighed_rows_is_that_of_as_many_copies(rows: list[tuple[int, int, int]]) -> None:
+    label = np.array([row[0] for row in rows])
+    scores = np.eye(7)[label] * 0.1 + np.array([[row[1] / 10.0] + [0.1] * 6 for row in rows])
+    names = [str(row[2]) for row in rows]
+    weights = object_weights(names)
+    found = measures(label, scores, weights)
+    assert found["macro_auprc"].value == pytest.approx(
+        np.mean([average_precision(label == c, scores[:, c]) for c in np.unique(label)]), abs=1e-5
+    )
+    for draw in (1, 2):
+        copies = np.repeat(np.arange(len(rows)), weights[draw].astype(int))
+        expected = average_precision(label[copies] == label[0], scores[copies, label[0]])
+        assert found[f"auprc.{label[0]}"].drawn[draw - 1] == pytest.approx(expected, abs=1e-5, nan_ok=True)
+        predicted = scores[copies].argmax(1)
+        assert found["accuracy"].drawn[draw - 1] == pytest.approx(np.mean(predicted == label[copies]), abs=1e-5)
+        error = expected_calibration_error(scores[copies].max(1), predicted == label[copies])
+        assert found["ece"].drawn[draw - 1] == pytest.approx(error, abs=1e-5)
+
+
+def test_the_difference_of_two_measures_is_drawn_in_pairs() -> None:
+    label, weights = np.arange(40) % 2, object_weights([str(i) for i in range(40)])
+    scores = np.eye(7)[label]
+    one = measures(label, scores, weights)["accuracy"]
+    assert (one - one).said() == [0.0, 0.0, 0.0]
+    assert Measure(np.nan, np.full(3, np.nan)).said() is None
