@@ -61,6 +61,8 @@ class DatasetConfig(_Strict):
     reader: Part
     folder: Path | None = None
     """Where it is read; the folder given by --data where it is null."""
+    optional: bool = False
+    """Left out, and said so, where its folder is absent."""
     train_only: bool = False
     """Its objects train and nothing else: simulated ones, templates. Those that the hash holds aside are left out."""
     weight: float = Field(1.0, gt=0)

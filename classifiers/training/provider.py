@@ -45,10 +45,10 @@ class Data:
     def of(self, kind: type[Kind], names: list[str], *sides: int) -> list[Kind]:
         """The rows of some inputs on some sides, one noun for each input; ConfigError where one is of another kind.
 
-        Alerts may stand for the light curves that they carry.
+        Optional inputs that are absent are passed over. Alerts may stand for the light curves that they carry.
         """
         found: list[Kind] = []
-        for name in names:
+        for name in self._here(names):
             each = self.inputs[name]
             rows: Labelled = each.on(*sides)
             if kind is LabelledCurves and isinstance(rows, LabelledAlerts):
@@ -65,7 +65,10 @@ class Data:
 
     def weights(self, names: list[str]) -> list[float]:
         """How often a row of each input is drawn."""
-        return [self.inputs[name].weight for name in names]
+        return [self.inputs[name].weight for name in self._here(names)]
+
+    def _here(self, names: list[str]) -> list[str]:
+        return [name for name in names if name in self.inputs]
 
     def counts(self) -> dict[str, dict[str, dict[str, int]]]:
         """Rows of each class on each side, by input that has classes; of one that only trains, those on that side."""
@@ -137,7 +140,18 @@ CURVE_COLUMNS: dict[str, Any] = {
 def read_data(config: TrainingConfig, folder: Path) -> Data:
     """Every input that the configuration names and something uses; ConfigError where one cannot be read."""
     used = {name for modality in config.names_on() for name in _used_by(config, modality)} | {*config.trees.data}
-    return Data({name: _read(name, each, folder) for name, each in config.data.items() if name in used})
+    return Data(
+        {
+            name: _read(name, each, folder)
+            for name, each in config.data.items()
+            if name in used and not absent(each, folder)
+        }
+    )
+
+
+def absent(config: DatasetConfig, folder: Path) -> bool:
+    """Whether an optional input's folder is not there."""
+    return config.optional and not (config.folder or folder).is_dir()
 
 
 def _used_by(config: TrainingConfig, modality: str) -> list[str]:

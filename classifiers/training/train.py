@@ -25,7 +25,7 @@ from classifiers.training.calibrate import calibrated
 from classifiers.training.cards import card_of
 from classifiers.training.config import ConfigError, TrainingConfig
 from classifiers.training.export import write_networks
-from classifiers.training.provider import CALIBRATE, Data, read_data
+from classifiers.training.provider import CALIBRATE, Data, absent, read_data
 from classifiers.training.run import Run, begin, config_of
 from classifiers.training.tracking import Tracker
 
@@ -55,6 +55,9 @@ def read(work: Work) -> None:
     work.data = read_data(work.run.config, work.folder)
     for name, each in work.data.inputs.items():
         work.run.tracker.say(f"{name}: {len(each.side)} rows")
+    for name, told in work.run.config.data.items():
+        if absent(told, work.folder):
+            work.run.tracker.say(f"{name}: left out, for there is no folder {told.folder}")
 
 
 def pretrain(work: Work) -> None:
