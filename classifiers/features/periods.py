@@ -59,12 +59,13 @@ def period_features(pooled: PooledCurves) -> Float32Array:
         if len(t) >= FEWEST_POINTS and t[-1] - t[0] >= SHORTEST_SPAN_DAYS:
             scale = 2.0 * LEVEL_FLUX_NJY
             level = MAG_PER_RELATIVE_ERROR * np.arcsinh(flux / scale)
-            out[i] = _periods(t - t[0], level, MAG_PER_RELATIVE_ERROR * err / np.hypot(flux, scale))
+            if np.ptp(level) > 0:
+                out[i] = _periods(t - t[0], level, MAG_PER_RELATIVE_ERROR * err / np.hypot(flux, scale))
     return out
 
 
 def _periods(t: FloatArray, level: FloatArray, noise: FloatArray) -> FloatArray:
-    """The six numbers of one curve; NaN where a periodogram is flat."""
+    """The six numbers of one curve that is not constant."""
     low, high = FREQUENCY_RANGE_PER_DAY
     frequency = np.linspace(low, high, min(MOST_FREQUENCIES, int(5.0 * (high - low) * t[-1])))
     noise = np.hypot(noise, 0.02)

@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Any
 
-from classifiers.features import cutouts, light_curve, metadata, spectra, statistics
+from classifiers.features import cutouts, light_curve, metadata, periods, phases, spectra, statistics
 from schemas.light_curve import BANDS, WAVELENGTH_AA
 
 REVISION = 1
@@ -36,6 +36,13 @@ def feature_spec() -> dict[str, Any]:
             "pair_days": statistics.PAIR_DAYS,
             "recent_days": statistics.RECENT_DAYS,
             "half_flux_level": statistics.HALF_FLUX_LEVEL,
+            "slope_windows_days": [list(window) for window in phases.SLOPE_WINDOWS_DAYS],
+            "longest_gap_days": list(phases.LONGEST_GAP_DAYS),
+            "systematic_mag": phases.SYSTEMATIC_MAG,
+            "period_fewest_points": periods.FEWEST_POINTS,
+            "period_shortest_span_days": periods.SHORTEST_SPAN_DAYS,
+            "period_frequencies_per_day": [*periods.FREQUENCY_RANGE_PER_DAY, periods.MOST_FREQUENCIES],
+            "box_periods_days": [*periods.BOX_RANGE_DAYS, periods.BOX_PERIODS, periods.BOX_DURATION_SHARE],
         },
         "metadata": {
             "features": {name: list(pair) for name, pair in metadata.METADATA_FEATURES.items()},
