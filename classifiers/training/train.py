@@ -28,6 +28,7 @@ from classifiers.training.export import write_networks
 from classifiers.training.provider import CALIBRATE, Data, absent, read_data
 from classifiers.training.run import Run, begin, config_of
 from classifiers.training.tracking import Tracker
+from classifiers.verification import verify_bundle
 
 JOINED = "joined"
 """Note in a run's folder of what was chosen between encoders and fusion."""
@@ -139,8 +140,9 @@ def evaluate(work: Work) -> None:
 
 
 def finish(work: Work) -> None:
-    """The card, sealed over every file."""
+    """The card, sealed over every file, and the whole bundle asked what must hold of any."""
     write_card(work.staged, work.card)
+    verify_bundle(work.staged)
 
 
 STAGES = (read, pretrain, fit_encoders, fit_trees, fit_fusion, fit_quality, export, calibrate, evaluate, finish)
