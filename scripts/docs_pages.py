@@ -10,6 +10,7 @@ from typing import Any
 import typer
 from pydantic import BaseModel
 
+from classifiers.cli import app as classifiers_app
 from schemas import describe
 from scripts.sky_page import simulated_sky
 from streamer.cli import app
@@ -146,6 +147,7 @@ def _cell(text: str) -> str:
 def command_line() -> str:
     parts = [CLI.replace("\n", f"\n\n{MADE}\n", 1)]
     parts += _group("streamer", typer.main.get_command(app))
+    parts += _group("classifiers", typer.main.get_command(classifiers_app))
     return "\n".join(parts)
 
 
