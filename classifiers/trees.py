@@ -1,4 +1,4 @@
-"""Gradient-boosted trees on light-curve statistics: the second opinion, and the baselines that it must beat."""
+"""Gradient-boosted trees on light-curve statistics: the second opinion beside the network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from classifiers.data import LabelledCurves
 from classifiers.data.augment import augmented
 from classifiers.features import light_curve_statistics, pool_nights
-from schemas.light_curve import Float32Array, FloatArray, IntArray, LightCurves
+from schemas.light_curve import FloatArray, IntArray
 from schemas.taxonomy import CLASSES
 
 COPIES = 14
@@ -19,9 +19,6 @@ COPIES = 14
 
 ROUNDS = 200
 """Boosting rounds."""
-
-SAMPLING_ROUNDS = 80
-"""Boosting rounds of the sampling baseline."""
 
 LEAST_COUNT = 1e-3
 """A class without a row begins from this count, so that its score stays finite."""
@@ -46,20 +43,6 @@ PARAMETERS: dict[str, Any] = {
     "seed": 7,
 }
 """LightGBM's parameters."""
-
-SAMPLING_NAMES: tuple[str, ...] = (
-    "n_detections",
-    "n_g",
-    "n_r",
-    "n_i",
-    "duration_days",
-    "median_gap_days",
-    "mean_gap_days",
-    "longest_gap_days",
-    "same_night_fraction",
-    "nights",
-)
-"""What the sampling baseline sees: when and in which band, never how bright."""
 
 
 def class_weights(label: IntArray, weight: FloatArray | None = None) -> FloatArray:
@@ -97,29 +80,3 @@ def train_trees(
         np.concatenate(blocks), label, weight=weight, init_score=np.tile(start, (len(label), 1)), free_raw_data=True
     )
     return lightgbm.train(PARAMETERS, data, rounds)
-
-
-def train_sampling_baseline(curves: LabelledCurves) -> lightgbm.Booster:
-    """A classifier that sees the sampling alone: how far a leak of the source would carry."""
-    data = lightgbm.Dataset(sampling_features(curves.curves), curves.label, weight=class_weights(curves.label))
-    return lightgbm.train(PARAMETERS, data, SAMPLING_ROUNDS)
-
-
-def sampling_features(curves: LightCurves) -> Float32Array:
-    """Counts and gaps of each curve, shape (n, len(SAMPLING_NAMES)), float32."""
-    out = np.full((len(curves), len(SAMPLING_NAMES)), np.nan, np.float32)
-    for i in range(len(curves)):
-        time = curves.mjd_tai[curves.offsets[i] : curves.offsets[i + 1]]
-        band = curves.band[curves.offsets[i] : curves.offsets[i + 1]]
-        out[i, :4] = len(time), np.sum(band == 1), np.sum(band == 2), np.sum(band == 3)
-        if len(time) > 1:
-            gap = np.diff(time)
-            out[i, 4:] = (
-                time[-1] - time[0],
-                np.median(gap),
-                np.mean(gap),
-                np.max(gap),
-                np.mean(gap < 0.5),
-                len(np.unique(np.floor(time))),
-            )
-    return out
