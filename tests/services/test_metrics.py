@@ -38,7 +38,15 @@ def test_prometheus_finds_what_a_running_pipeline_did(
     )
     taken = packets([*night("ztf", 40), *night("lsst", 20), b"foreign bytes"])
     with SqliteObjectStore(tmp_path / "state", 1_000_000) as store:
-        pipeline = build_pipeline(Settings(), store, [MemorySink()], MemoryDeadLetterSink(), None, CountingClassifier(), quality=PlainQuality())
+        pipeline = build_pipeline(
+            Settings(),
+            store,
+            [MemorySink()],
+            MemoryDeadLetterSink(),
+            None,
+            CountingClassifier(),
+            quality=PlainQuality(),
+        )
         outcomes = pipeline.process(taken)
     size_bytes = sum(len(packet.payload) for packet in taken)
     metrics.batch(outcomes, pipeline.seconds, size_bytes, np.full(61, 0.2))

@@ -216,7 +216,9 @@ def test_names_keep_the_rules_of_prometheus(metrics: WorkerMetrics) -> None:
     assert "_created" not in shown
     assert "process_resident_memory_bytes" in shown
     for definition in DEFINITIONS:
-        ending = {"Counter": "_total", "Histogram": ("_seconds", "_messages", "_ratio")}.get(definition.kind.__name__, "")
+        ending = {"Counter": "_total", "Histogram": ("_seconds", "_messages", "_ratio")}.get(
+            definition.kind.__name__, ""
+        )
         assert definition.name.endswith(ending)
         assert definition.meaning.endswith(".")
 

@@ -43,7 +43,9 @@ def test_a_store_that_fails_in_a_batch_keeps_nothing_of_it_and_the_error_is_rais
 ) -> None:
     with SqliteObjectStore(tmp_path, 10_000_000) as store:
         scores, letters = MemorySink(), MemoryDeadLetterSink()
-        pipeline = build_pipeline(Settings(), store, [scores], letters, None, CountingClassifier(), quality=PlainQuality())
+        pipeline = build_pipeline(
+            Settings(), store, [scores], letters, None, CountingClassifier(), quality=PlainQuality()
+        )
         pipeline.process(packets(ZTF[:5], "before"))
         before, ring_end = everything(store), store._ring.end
         handed_on = len(scores.batches)
@@ -62,7 +64,9 @@ def test_a_store_that_fails_in_a_batch_keeps_nothing_of_it_and_the_error_is_rais
 
 def test_a_stop_in_a_batch_keeps_nothing_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with SqliteObjectStore(tmp_path, 10_000_000) as store:
-        pipeline = build_pipeline(Settings(), store, [], MemoryDeadLetterSink(), None, CountingClassifier(), quality=PlainQuality())
+        pipeline = build_pipeline(
+            Settings(), store, [], MemoryDeadLetterSink(), None, CountingClassifier(), quality=PlainQuality()
+        )
         before = everything(store)
 
         def stop(*_: object) -> None:
