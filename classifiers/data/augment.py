@@ -11,28 +11,27 @@ import numpy.typing as npt
 
 from schemas.light_curve import BANDS, DETECTION, FloatArray, IntArray, LightCurves
 
-WINDOWS = 0.35
-"""Share of curves of which a few consecutive detections from anywhere are kept; of the others the first ones are."""
-LONGEST_WINDOW = 15
-"""Most detections of such a window."""
+CUT_ALIKE = 0.4
+"""Share of curves cut alike whatever their source: a few consecutive detections from anywhere, no sign, the errors that
+are common at their magnitudes. Of the others the first detections are kept, as an early alert has them."""
+LONGEST_WINDOW = 16
+"""Most detections of a curve that is cut alike."""
+WINDOW_DAYS = 30.0
+"""Longest time that it covers [d]."""
+WITHOUT_LEVEL = 0.4
+"""Share of the curves cut alike whose brightest detection is brought near to `COMMON_MAG`: only shapes are left."""
+COMMON_MAG: tuple[float, float] = (18.5, 0.5)
+"""Mean and scatter of that magnitude [AB mag]."""
 WHOLE = 0.25
 """Share of the other curves that are kept whole."""
 THINNED = 0.3
-"""Share of curves from which random detections are dropped."""
+"""Share of them from which random detections are dropped."""
 NOISIER = 0.4
-"""Share of curves that get added noise, up to as much again as their own."""
+"""Share of them that get added noise, up to as much again as their own."""
 WITHOUT_INFRARED = 0.3
 """Share of curves that lose their i band, which only some sources have."""
-COMMON_ERRORS = 0.3
-"""Share of curves whose errors become those that are common at their magnitudes, whoever measured them."""
-WITHOUT_SIGN = 0.2
-"""Share of curves that lose the sign of their fluxes, which some sources never tell."""
 LEVEL_JITTER_MAG = 0.1
 """Scatter of a common shift of brightness [mag]."""
-SHIFTED = 0.2
-"""Share of curves shifted by much more, so that shapes are learnt as well as brightness."""
-SHIFT_MAG = 1.0
-"""Scatter of that larger shift [mag]."""
 
 COMMON_ERROR_MAG: FloatArray = np.array(
     [
@@ -91,16 +90,17 @@ def common_errors(flux_njy: npt.NDArray[np.floating]) -> FloatArray:
 
 def augmented(curves: LightCurves, longest: int, rng: np.random.Generator) -> LightCurves:
     """One changed copy of each curve, of at most `longest` detections and at least one; fluxes drawn anew."""
-    cut = _cut_anywhere(curves, longest, rng)
+    alike = rng.random(len(curves)) < CUT_ALIKE
+    cut = _cut(curves, alike, longest, rng)
     n, per_token = len(cut), _owner(cut)
-    drop_rate = np.where(rng.random(n) < THINNED, rng.uniform(0.0, 0.6, n), 0.0)
+    drop_rate = np.where(~alike & (rng.random(n) < THINNED), rng.uniform(0.0, 0.6, n), 0.0)
     without_i = rng.random(n) < WITHOUT_INFRARED
     keep = rng.random(len(per_token)) >= drop_rate[per_token]
     keep &= ~(without_i[per_token] & (cut.band == _I_BAND))
     alive = np.zeros(n, np.bool_)
     alive[per_token[keep]] = True
     keep |= ~alive[per_token] & (_rank(cut) == 0)
-    return _measured_anew(cut_curves(cut, keep), rng)
+    return _measured_anew(cut_curves(cut, keep), alike, rng)
 
 
 def cut_short(curves: LightCurves, longest: int, rng: np.random.Generator) -> LightCurves:
@@ -114,15 +114,16 @@ def _random_counts(curves: LightCurves, longest: int, rng: np.random.Generator) 
     return np.where(rng.random(n) < WHOLE, room, np.minimum(count, room))
 
 
-def _cut_anywhere(curves: LightCurves, longest: int, rng: np.random.Generator) -> LightCurves:
-    """The first detections of most curves, consecutive ones from anywhere of the others."""
+def _cut(curves: LightCurves, alike: npt.NDArray[np.bool_], longest: int, rng: np.random.Generator) -> LightCurves:
+    """Consecutive detections from anywhere of the curves cut alike, the first ones of the others."""
     n, lengths = len(curves), np.diff(curves.offsets)
-    window = rng.random(n) < WINDOWS
     size = np.minimum(rng.integers(1, min(LONGEST_WINDOW, longest) + 1, n), lengths)
-    start = np.where(window, (rng.random(n) * (lengths - size + 1)).astype(np.int64), 0)
-    count = np.where(window, size, _random_counts(curves, longest, rng))
+    start = np.where(alike, (rng.random(n) * (lengths - size + 1)).astype(np.int64), 0)
+    count = np.where(alike, size, _random_counts(curves, longest, rng))
     rank, owner = _rank(curves), _owner(curves)
-    return cut_curves(curves, (rank >= start[owner]) & (rank < (start + count)[owner]))
+    begin = curves.mjd_tai[np.minimum(curves.offsets[:-1] + start, max(len(curves.mjd_tai) - 1, 0))]
+    near = ~alike[owner] | (curves.mjd_tai - begin[owner] <= WINDOW_DAYS)
+    return cut_curves(curves, (rank >= start[owner]) & (rank < (start + count)[owner]) & near)
 
 
 def _rank(curves: LightCurves) -> npt.NDArray[np.int64]:
@@ -133,17 +134,20 @@ def _owner(curves: LightCurves) -> npt.NDArray[np.int64]:
     return np.repeat(np.arange(len(curves)), np.diff(curves.offsets))
 
 
-def _measured_anew(curves: LightCurves, rng: np.random.Generator) -> LightCurves:
-    """Noise added, sign hidden, brightness shifted, errors made common: each for some of the curves."""
+def _measured_anew(curves: LightCurves, alike: npt.NDArray[np.bool_], rng: np.random.Generator) -> LightCurves:
+    """Noise and a small shift of brightness; curves cut alike lose their sign, some their level, and get common errors."""
     n, owner = len(curves), _owner(curves)
-    factor = np.where(rng.random(n) < NOISIER, rng.uniform(0.0, 1.0, n), 0.0)[owner]
-    shift_mag = np.where(rng.random(n) < SHIFTED, rng.normal(0.0, SHIFT_MAG, n), rng.normal(0.0, LEVEL_JITTER_MAG, n))
-    scale = (10.0 ** (-0.4 * shift_mag))[owner]
-    flux = (curves.flux_njy + rng.normal(size=len(owner)) * factor * curves.flux_err_njy) * scale
-    err = curves.flux_err_njy * np.sqrt(1.0 + factor**2) * scale
-    flux = np.where((rng.random(n) < WITHOUT_SIGN)[owner], np.abs(flux), flux)
+    factor = np.where(~alike & (rng.random(n) < NOISIER), rng.uniform(0.0, 1.0, n), 0.0)[owner]
+    flux = curves.flux_njy + rng.normal(size=len(owner)) * factor * curves.flux_err_njy
+    flux = np.where(alike[owner], np.abs(flux), flux)
+    brightest = np.full(n, FAINTEST_NJY)
+    np.maximum.at(brightest, owner, np.abs(flux))
+    to_common = ZERO_POINT_NJY - 2.5 * np.log10(brightest) - rng.normal(*COMMON_MAG, n)  # [mag], brighter is positive
+    levelled = alike & (rng.random(n) < WITHOUT_LEVEL)
+    scale = (10.0 ** (0.4 * np.where(levelled, to_common, rng.normal(0.0, LEVEL_JITTER_MAG, n))))[owner]
+    flux, err = flux * scale, curves.flux_err_njy * np.sqrt(1.0 + factor**2) * scale
     if curves.survey == "ztf":  # the common errors are those of its detections
-        err = np.where((rng.random(n) < COMMON_ERRORS)[owner], common_errors(flux), err)
+        err = np.where(alike[owner], common_errors(flux), err)
     return LightCurves(
         curves.survey,
         curves.offsets,

@@ -110,7 +110,10 @@ def fit_quality(work: Work) -> None:
     folder = work.run.folder / CARD_PART
     folder.mkdir(exist_ok=True)
     if told.bundle is None:
-        part = fitted_quality(work.folder, folder, work.run.rng("quality"), told.simulated, work.run.tracker.say)
+        nights = told.simulated if told.simulated and told.simulated.is_dir() else None
+        if told.simulated and not nights:
+            work.run.tracker.say(f"quality: no simulated nights, for there is no folder {told.simulated}")
+        part = fitted_quality(work.folder, folder, work.run.rng("quality"), nights, work.run.tracker.say)
     else:
         part = taken_quality(bundle_folder(told.bundle), folder)
     work.run.note(CARD_PART, part)
