@@ -135,7 +135,7 @@ def _owner(curves: LightCurves) -> npt.NDArray[np.int64]:
 
 
 def _measured_anew(curves: LightCurves, alike: npt.NDArray[np.bool_], rng: np.random.Generator) -> LightCurves:
-    """Noise and a small shift of brightness; curves cut alike lose their sign, some their level, and get common errors."""
+    """Noise and a small shift of brightness; curves cut alike lose sign, some their level, and get common errors."""
     n, owner = len(curves), _owner(curves)
     factor = np.where(~alike & (rng.random(n) < NOISIER), rng.uniform(0.0, 1.0, n), 0.0)[owner]
     flux = curves.flux_njy + rng.normal(size=len(owner)) * factor * curves.flux_err_njy
