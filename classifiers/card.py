@@ -10,7 +10,7 @@ LIMITS: tuple[str, ...] = (
     "Metadata and cutouts were fitted on few objects, some labelled by a catalogue position only; for ZTF alone.",
     "Cutouts are off: beside metadata they showed no gain. Their encoder is in the bundle.",
     "No labelled LSST alert stands behind LSST scores, only simulated ones: no calibration, prediction set or novelty.",
-    "Scores suppose classes as common as among the labelled curves, a bright spectroscopic sample: give your own prior.",
+    "Scores suppose classes as common as among the labelled curves, a bright spectroscopic sample: give yours.",
     "Most spectra's labels were assigned from these very spectra.",
     "Novelty is a distance in the embedding; it was tested on classes that its fit left out, not the networks.",
     "A class of fewer than 10 objects held aside has no figure of its own: what is said of it rests on little.",
