@@ -8,7 +8,6 @@ transients never ask for any, and cost nothing.
 from __future__ import annotations
 
 import numpy as np
-from astropy.timeseries import BoxLeastSquares, LombScargle
 
 from classifiers.features.light_curve import LEVEL_FLUX_NJY, MAG_PER_RELATIVE_ERROR, PooledCurves
 from schemas.light_curve import BANDS, Float32Array, FloatArray
@@ -69,6 +68,9 @@ def period_features(pooled: PooledCurves) -> Float32Array:
 
 def _periods(t: FloatArray, level: FloatArray, noise: FloatArray) -> FloatArray:
     """The six numbers of one curve that is not constant."""
+    # Imported here: astropy takes half a second to load, and most programs never meet a long history.
+    from astropy.timeseries import BoxLeastSquares, LombScargle
+
     low, high = FREQUENCY_RANGE_PER_DAY
     frequency = np.linspace(low, high, min(MOST_FREQUENCIES, int(5.0 * (high - low) * t[-1])))
     noise = np.hypot(noise, 0.02)
