@@ -19,11 +19,14 @@ from schemas.light_curve import Float32Array, FloatArray, IntArray
 from schemas.prediction import EMBEDDING_LENGTH
 from schemas.taxonomy import CLASSES, MODALITIES
 
-SAME_TIME_DAYS = 0.02
-"""An alert or a spectrum up to this much later than a detection counts as in hand with it [d]: half an hour.
+SAME_TIME_DAYS = 0.001
+"""An alert up to this much later than a detection is the alert of it [d]: a minute and a half.
 
 Tables give the beginning or the middle of an exposure, in UTC or TAI.
 """
+
+SPECTRUM_SAME_TIME_DAYS = 0.02
+"""A spectrum up to this much later than a detection counts as in hand with it [d]: half an hour, as it is exposed."""
 
 ROWS_AT_ONCE = 2048
 """Rows fused together."""
@@ -161,7 +164,7 @@ class Asked:
         """The usable spectra in hand; one without a time is in hand with everything, never before."""
         time = np.array([each.mjd_tai for each in self.holdings.spectra])
         until = now.until_mjd[self.holdings.spectrum_owner]
-        early = np.where(np.isfinite(time), time, np.inf) <= until + SAME_TIME_DAYS
+        early = np.where(np.isfinite(time), time, np.inf) <= until + SPECTRUM_SAME_TIME_DAYS
         return np.flatnonzero(early & self._spectra.present[:, SPECTRUM])
 
     def _in_hand(self, curves: Encoded, alert: IntArray, subset: Subset) -> BoolArray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -50,13 +51,17 @@ def evaluate(
     from classifiers.data.rows import DataError
     from classifiers.evaluation.printing import new_console, print_report
     from classifiers.evaluation.report import evaluate as report_of
-    from classifiers.evaluation.saving import save
+    from classifiers.evaluation.saving import save, save_predictions
 
-    progress = Console(stderr=True)
+    console = Console(stderr=True)
     try:
-        with progress.status("loading the bundle") as status:
-            report = report_of(load_bundle(bundle), data, objects is Objects.held_aside, counts, chosen, status.update)
-            status.update(f"writing to {out}")
+        with console.status("loading the bundle") as status:
+            # A log keeps each step on a line of its own; a terminal shows the present one.
+            progress = status.update if console.is_terminal else console.print
+            answered = partial(save_predictions, out=out)
+            aside = objects is Objects.held_aside
+            report = report_of(load_bundle(bundle), data, aside, counts, chosen, progress, answered)
+            progress(f"writing to {out}")
             files = save(report, out)
     except (BundleError, DataError, OSError) as error:
         _stop(str(error))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,12 @@ UNLABELLED = -1
 SIGN, LIMITS, FORCED = range(3)
 """Columns of `Holdings.tells`."""
 
+SAME_EXPOSURE_DAYS = 1e-4
+"""Two detections of one band nearer than this are one exposure that two packets tell [d]."""
+
+NO_DETECTIONS: Detections = (np.empty(0), np.empty(0), np.empty(0), np.empty(0))
+"""Detections of an object without a curve."""
+
 BoolArray = npt.NDArray[np.bool_]
 
 _CURVE_COLUMNS = "object_id type label label_quality source mjd band mag mag_err isdiffpos lim_mjd flux_mjd".split()
@@ -53,7 +60,7 @@ class Object:
     label_source: frozenset[str]
     """Names of the lists that gave the label."""
     curve_source: str | None
-    """Where its light curve comes from; `packet history` for that of its newest alert."""
+    """Where its light curve comes from; `packet history` for what its alerts tell together."""
 
     @property
     def simulated(self) -> bool:
@@ -136,18 +143,19 @@ def read_holdings(folder: Path, survey: str = "ztf") -> Holdings:
     spectra, spectrum_rows = _spectra(spectrum_rows)
     if left_out:
         notes.append(f"{left_out} rows of light_curves.parquet were left out (a second row of an object, or bad lists)")
+    notes += _lacking(curve_rows, curves)
     if packets.unreadable:
         notes.append(f"{packets.unreadable} packets of {survey} could not be read")
     names = list(dict.fromkeys([*curves, *(each.object_id for each in spectra), *packets.alerts.object_id]))
     owner = {name: i for i, name in enumerate(names)}
     packet_owner = np.array([owner[name] for name in packets.alerts.object_id], np.int64)
     told = _told(curve_rows, lists, spectrum_rows, index)
-    newest = _newest(packets)
+    histories = _histories(packets)
     objects, detections = [], []
     for name in names:
         own = curves.get(name)
-        source = (told[name]["source"] or None) if own is not None else "packet history" if name in newest else None
-        detections.append(own if own is not None else _packet_curve(packets, newest.get(name)))
+        source = (told[name]["source"] or None) if own is not None else "packet history" if name in histories else None
+        detections.append(own if own is not None else histories.get(name, NO_DETECTIONS))
         objects.append(_object(name, told.get(name, {}), source))
     nothing = np.zeros(3, np.bool_)
     holdings = Holdings(
@@ -183,6 +191,21 @@ def _curves(rows: Sequence[dict[str, Any]]) -> tuple[dict[str, Detections], dict
         curves[name] = detections
         tells[name] = np.array([(detections[1] < 0).any(), bool(row["lim_mjd"]), bool(row["flux_mjd"])])
     return curves, tells, left_out
+
+
+def _lacking(rows: Sequence[dict[str, Any]], curves: dict[str, Detections]) -> list[str]:
+    """Notes on columns that every curve lacks and on curves without a usable detection; DataError without names."""
+    lacking = [
+        name for name in ("object_id", "mjd", "band", "mag", "mag_err") if all(row[name] is None for row in rows)
+    ]
+    if not rows:
+        return []
+    if "object_id" in lacking:
+        raise DataError("light_curves.parquet has no object_id: its rows belong to nobody")
+    notes = [f"light_curves.parquet has nothing in {name}" for name in lacking]
+    if dark := sum(not len(detections[0]) for detections in curves.values()):
+        notes.append(f"{dark} objects of light_curves.parquet have no usable detection")
+    return notes
 
 
 def _spectra(rows: Sequence[dict[str, Any]]) -> tuple[list[Spectrum], list[dict[str, Any]]]:
@@ -223,20 +246,23 @@ def _certain(holdings: Holdings, rows: Sequence[dict[str, Any]]) -> BoolArray:
     return certain
 
 
-def _newest(packets: Packets) -> dict[str, int]:
-    """Index of the newest alert of each object."""
-    order = np.argsort(packets.alerts.mjd_tai, kind="stable")
-    return {packets.alerts.object_id[i]: i for i in order.tolist()}
-
-
-def _packet_curve(packets: Packets, index: int | None) -> Detections:
-    """Detections of the light curve that a packet tells, or none."""
-    if index is None:
-        return np.empty(0), np.empty(0), np.empty(0), np.empty(0)
-    one = packets.curves.take(np.array([index]))
-    kept = (one.kind == DETECTION) & np.isfinite(one.flux_njy) & (one.flux_err_njy > 0)
-    flux, err = one.flux_njy[kept].astype(np.float64), one.flux_err_njy[kept].astype(np.float64)
-    return one.mjd_tai[kept], flux, err, one.band[kept].astype(np.float64)
+def _histories(packets: Packets) -> dict[str, Detections]:
+    """Detections that the alerts of each object tell together, by time: a packet's own history forgets the oldest."""
+    curves = packets.curves
+    kept = (curves.kind == DETECTION) & np.isfinite(curves.flux_njy) & (curves.flux_err_njy > 0)
+    names, object_of = np.unique(np.array(packets.alerts.object_id, np.str_), return_inverse=True)
+    owner = np.repeat(object_of, np.diff(curves.offsets))[kept]
+    mjd, band = curves.mjd_tai[kept], curves.band[kept].astype(np.float64)
+    order = np.lexsort((mjd, band, owner))
+    again = (np.diff(owner[order]) == 0) & (np.diff(band[order]) == 0) & (np.diff(mjd[order]) < SAME_EXPOSURE_DAYS)
+    order = order[np.concatenate([np.ones(min(len(order), 1), np.bool_), ~again])]
+    order = order[np.lexsort((mjd[order], owner[order]))]
+    flux, err = (each[kept].astype(np.float64) for each in (curves.flux_njy, curves.flux_err_njy))
+    ends = np.searchsorted(owner[order], np.arange(len(names) + 1))
+    rows = [order[first:last] for first, last in pairwise(ends.tolist())]
+    return {
+        str(name): (mjd[own], flux[own], err[own], band[own]) for name, own in zip(names, rows, strict=True) if len(own)
+    }
 
 
 def _absent(curves: Sequence[Any], spectra: Sequence[Any], packets: Packets, lists: Sequence[Any]) -> list[str]:

@@ -24,6 +24,25 @@ ALERT_PREDICTIONS = "alert_predictions.parquet"
 """A row for each alert at its own time and set of modalities that it carries."""
 
 
+PREDICTION_SCHEMA: pa.Schema = pa.schema(
+    [
+        ("object_id", pa.string()),
+        ("n_detections", pa.int32()),
+        ("reached", pa.bool_()),
+        ("modalities", pa.string()),
+        *((name, pa.float32()) for name in CLASS_COLUMNS),
+        ("novelty", pa.float32()),
+        ("embedding", pa.list_(pa.float32())),
+        ("survey", pa.string()),
+        ("label", pa.string()),
+        ("prediction_set", pa.list_(pa.string())),
+        ("used", pa.string()),
+        ("n_spectra", pa.int32()),
+    ]
+)
+"""Columns of `predictions.parquet`."""
+
+
 def prediction_table(holdings: Holdings, answers: Answers) -> pa.Table:
     """The rows of `predictions.parquet` of some answers; what follows `embedding` helps to read it."""
     objects = [holdings.objects[i] for i in answers.owner.tolist()]
@@ -44,7 +63,7 @@ def prediction_table(holdings: Holdings, answers: Answers) -> pa.Table:
         "used": pa.array(["+".join(MODALITIES[k] for k in np.flatnonzero(row)) for row in answers.used], pa.string()),
         "n_spectra": pa.array(answers.spectra.astype(np.int32)),
     }
-    return pa.table(columns)
+    return pa.table(columns, schema=PREDICTION_SCHEMA)
 
 
 def spectrum_table(holdings: Holdings, answers: Answers, with_redshift: bool) -> pa.Table:
@@ -72,9 +91,11 @@ def alert_table(holdings: Holdings, answers: Answers) -> pa.Table:
 
 
 def write_tables(path: Path, tables: Sequence[pa.Table]) -> None:
-    """Writes tables of one kind as one Parquet file; none where there is no table."""
+    """Writes tables of one kind as one Parquet file; without any, one of former times is taken away."""
     if tables:
         pq.write_table(pa.concat_tables(tables), path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _lists(answers: Answers) -> pa.ListArray:

@@ -48,9 +48,11 @@ def evaluate(
     counts: Sequence[int] = DETECTION_COUNTS,
     modalities: Sequence[int] = (LIGHT_CURVE, METADATA, CUTOUTS, SPECTRUM),
     progress: Progress = lambda text: None,
+    answered: Callable[[Report], None] = lambda report: None,
 ) -> Report:
     """Predictions and figures of a bundle on a folder's objects: all of them, or those on the test side by their name.
 
+    `answered` is told when all predictions are there, before baselines are fitted beside them, which takes longer.
     DataError where a file is there and cannot be read. A part that is absent has no figures, and `notes` say so.
     """
     report = Report(
@@ -64,15 +66,16 @@ def evaluate(
         }
     )
     subsets = subsets_of(modalities)
+    holdings: dict[str, Holdings] = {}
     for survey in ("ztf", "lsst"):
         progress(f"reading what {folder} holds of {survey}")
-        everything = read_holdings(folder, survey)
+        everything = holdings[survey] = read_holdings(folder, survey)
         chosen = _chosen(everything, held_aside)
         report.metrics["surveys"][survey] = _said(everything, chosen)
         if len(chosen):
             _ask(report, classifier, chosen, subsets, counts, progress)
-        if survey == "ztf":
-            _compare(report, classifier, everything, held_aside, counts, modalities, progress)
+    answered(report)
+    _compare(report, classifier, holdings["ztf"], held_aside, counts, modalities, progress)
     return report
 
 

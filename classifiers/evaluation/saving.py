@@ -12,6 +12,7 @@ from classifiers.evaluation.fair import SUPERNOVAE
 from classifiers.evaluation.figures import draw_all
 from classifiers.evaluation.predictions import (
     ALERT_PREDICTIONS,
+    PREDICTION_SCHEMA,
     PREDICTIONS,
     SPECTRUM_PREDICTIONS,
     write_tables,
@@ -37,11 +38,8 @@ CONFUSION_COLUMNS = "table of cut modalities population classes true predicted n
 
 
 def save(report: Report, out: Path) -> list[Path]:
-    """Writes every file of a report into the folder `out`, which is made; returns what is there now."""
-    out.mkdir(parents=True, exist_ok=True)
-    write_tables(out / PREDICTIONS, report.predictions)
-    write_tables(out / SPECTRUM_PREDICTIONS, report.spectrum_predictions)
-    write_tables(out / ALERT_PREDICTIONS, report.alert_predictions)
+    """Writes figures, tables and pictures of a report into the folder `out`; returns what is there now."""
+    save_predictions(report, out)
     text = json.dumps(report.metrics, indent=1, allow_nan=False)
     (out / "metrics.json").write_text(text + "\n", encoding="utf-8")
     _write_csv(out / "figures.csv", FIGURE_COLUMNS, figure_lines(report.metrics))
@@ -49,6 +47,14 @@ def save(report: Report, out: Path) -> list[Path]:
     _write_csv(out / "confusion.csv", CONFUSION_COLUMNS, _confusions(report.metrics))
     draw_all(report.metrics, out)
     return sorted(path for path in out.iterdir() if path.is_file())
+
+
+def save_predictions(report: Report, out: Path) -> None:
+    """Writes what the bundle said into the folder `out`, which is made; `predictions.parquet` even without a row."""
+    out.mkdir(parents=True, exist_ok=True)
+    write_tables(out / PREDICTIONS, report.predictions or [PREDICTION_SCHEMA.empty_table()])
+    write_tables(out / SPECTRUM_PREDICTIONS, report.spectrum_predictions)
+    write_tables(out / ALERT_PREDICTIONS, report.alert_predictions)
 
 
 def cells_of(metrics: dict[str, Any]) -> Iterator[tuple[Line, Cell]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,15 @@ from typer.testing import CliRunner
 from classifiers import load_bundle
 from classifiers.cli import app
 from classifiers.data import split_of
+from classifiers.data.rows import read_packets
+from classifiers.evaluation import folder as folder_module
+from classifiers.evaluation import report as report_module
 from classifiers.evaluation.answers import Asked, by_object, subsets_of
 from classifiers.evaluation.folder import read_holdings
 from classifiers.evaluation.moments import Cut, moment
 from classifiers.evaluation.predictions import ALERT_PREDICTIONS, PREDICTIONS, SPECTRUM_PREDICTIONS
 from classifiers.serving import BundleClassifier
+from schemas.light_curve import DETECTION, LightCurves
 from schemas.taxonomy import CLASS_COLUMNS, CLASSES
 from tests.classifiers.made_up_folder import (
     FIRST_MJD,
@@ -266,3 +271,61 @@ def test_a_bundle_with_a_modality_off_answers_with_the_rest_and_says_so(tmp_path
     scores = {(row["object_id"], row["modalities"]): row["p_tde"] for row in rows}
     for (name, modalities), score in scores.items():
         assert score == pytest.approx(scores[name, "cutouts"], abs=1e-5), modalities
+
+
+def test_the_alerts_of_an_object_tell_its_history_together(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A packet's own history slides: what only an older packet tells must not be lost, nor come twice."""
+    write_packets(tmp_path, "ztf", 1)
+    one = read_packets(tmp_path, "ztf")
+    days = (np.array([0.0, 2.0, 4.0]), np.array([2.0, 4.00002, 6.0]))
+    told = [
+        LightCurves(
+            "ztf",
+            np.array([0, 3]),
+            FIRST_MJD + day,
+            np.array([1e4, -2e4, 3e4], np.float32),
+            np.full(3, 100.0, np.float32),
+            np.full(3, 2, np.uint8),
+            np.full(3, DETECTION, np.uint8),
+        )
+        for day in days
+    ]
+    columns = ("mjd_tai", "flux_njy", "flux_err_njy", "band", "kind")
+    both = LightCurves("ztf", np.array([0, 3, 6]), *(np.concatenate([getattr(c, k) for c in told]) for k in columns))
+    twice = replace(
+        one, alerts=one.alerts.take(np.array([0, 0])), curves=both, cutouts=[one.cutouts[0], one.cutouts[0]]
+    )
+    monkeypatch.setattr(folder_module, "read_packets", lambda folder, survey: twice)
+    holdings = folder_module.read_holdings(tmp_path)
+    assert holdings.curves.mjd_tai.tolist() == pytest.approx(
+        [FIRST_MJD + day for day in (0.0, 2.0, 4.0, 6.0)], abs=1e-4
+    )
+
+
+def test_a_folder_without_a_usable_row_leaves_an_empty_table_and_no_old_one(
+    tmp_path: Path, made_up_bundle: Path
+) -> None:
+    data, out = tmp_path / "data", tmp_path / "out"
+    write_rows(data / "light_curves.parquet", [curve_row("ZTF21a", "SN I", 8, 1)])
+    assert run(data, out, made_up_bundle, "--n-detections", "all")[0] == 0
+    assert table(out)
+    write_rows(data / "light_curves.parquet", [curve_row("ZTF21a", "SN I", 8, 1)], ("mag",))
+    code, text = run(data, out, made_up_bundle, "--n-detections", "all")
+    assert code == 0, text
+    assert "light_curves.parquet has nothing in mag" in text
+    assert table(out) == []
+    assert pq.read_schema(out / PREDICTIONS).names[:4] == ["object_id", "n_detections", "reached", "modalities"]
+    write_rows(data / "light_curves.parquet", [curve_row("ZTF21a", "SN I", 8, 1)], ("object_id",))
+    code, text = run(data, out, made_up_bundle)
+    assert code == 2
+    assert "no object_id" in text
+
+
+def test_predictions_are_there_before_baselines_are_fitted(
+    tmp_path: Path, bundle: BundleClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_folder(tmp_path, ("SN I",), 4, parts=("light_curves",))
+    seen: list[int] = []
+    monkeypatch.setattr(report_module, "_compare", lambda report, *rest: seen.append(-1))
+    report_module.evaluate(bundle, tmp_path, False, (3,), answered=lambda report: seen.append(len(report.predictions)))
+    assert seen == [1, -1]
