@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,12 +49,8 @@ FEWEST_OBJECTS = 30
 PULL = 1e-3
 """Weak pull of every term to 0, so that one that the objects say nothing of stays there."""
 
-DOMAINS: dict[str, str] = {
-    "light_curve": "ZTF light curves of classified transients",
-    "alert": "ZTF alerts of classified transients and catalogued variables",
-    "spectrum": "SEDM spectra of classified transients",
-}
-"""Population on which each evidence group was calibrated."""
+DOMAINS: dict[str, str] = dict.fromkeys(EVIDENCE_GROUPS, "labelled objects of the calibration side")
+"""Population on which each evidence group was calibrated, where the configuration says no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +91,13 @@ def calibrate_on(
     rng: np.random.Generator,
     surveys: Sequence[str] = ("ztf",),
     copies: int = COPIES,
+    domains: Mapping[str, str] = DOMAINS,
 ) -> tuple[dict[str, Any], dict[str, Novelty]]:
     """The card's `calibration`, and the novelty of each evidence group, through the code that serves.
 
     All of it under the card's prior: an object weighs as much as makes its class as common as the prior says.
-    `surveys`: those of the objects; no other may call itself calibrated.
+    `surveys`: those of the objects; no other may call itself calibrated. `domains`: what the objects of each evidence
+    group are, in words.
     """
     trained, known = (
         sightings(classifier, objects, side, rng, count) for side, count in (("train", 1), ("calibrate", copies))
@@ -130,7 +128,7 @@ def calibrate_on(
             card[name], novelty[name] = None, Novelty.unknown()
             continue
         threshold = conformal_threshold(scores[rows], known.label[rows], class_ratio(known.label[rows], shares))
-        part = {"threshold": round(threshold, 6), "objects": len(rows), "domain": DOMAINS[name], "method": method}
+        part = {"threshold": round(threshold, 6), "objects": len(rows), "domain": domains[name], "method": method}
         card[name] = part
         density = embedding[learnt], trained.label[learnt]
         novelty[name] = fit_novelty(*density, fused.embedding[rows])

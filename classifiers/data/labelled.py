@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
+from classifiers.data.signs import are_positive
 from schemas.light_curve import BANDS, DETECTION, IntArray, LightCurves
 from schemas.spectrum import Spectrum
 from schemas.spectrum_files import spectrum_of_row
@@ -88,6 +89,7 @@ def read_light_curves(folder: Path) -> LabelledCurves:
     """Detections of `light_curves.parquet` as ZTF light curves: difference magnitudes and signs to signed nJy.
 
     `mjd` is taken as it is, since not every source states its time scale: features see differences of times only.
+    ValueError where a sign is spelt as none is.
     """
     path = folder / "light_curves.parquet"
     rows: list[dict[str, Any]] = pq.read_table(path).to_pylist() if path.is_file() else []
@@ -118,7 +120,10 @@ def read_light_curves(folder: Path) -> LabelledCurves:
 def _detections(row: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     mjd = np.array(row["mjd"], np.float64)
     mag, mag_err = np.array(row["mag"], np.float64), np.array(row["mag_err"], np.float64)
-    positive = np.array([value is not False for value in row["isdiffpos"] or [True] * len(mjd)])
+    try:
+        positive = are_positive(row["isdiffpos"] or [True] * len(mjd))
+    except ValueError as error:
+        raise ValueError(f"{row['object_id']}: {error}") from None
     flux = flux_from_magnitude(mag)
     err = flux * mag_err * np.log(10.0) / 2.5
     band = np.array([BANDS.index(name) for name in row["band"]], np.uint8)

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from classifiers.data.signs import are_positive
 from schemas.alert import AlertBatch
 from schemas.assembling import assemble
 from schemas.cutout import CutoutTriplet
@@ -65,7 +66,7 @@ def detections_of(row: dict[str, Any]) -> Detections:
     """The usable detections of one row of `light_curves.parquet`: with time, magnitude, error and a known band.
 
     `isdiffpos` may be null, as a whole or for some: then the flux is taken as positive. `mjd` is taken as it is.
-    DataError where the lists do not fit together.
+    DataError where the lists do not fit together or a sign is spelt as none is.
     """
     lists = [row[name] or [] for name in ("mjd", "mag", "mag_err", "band")]
     signs = row["isdiffpos"] or [True] * len(lists[0])
@@ -73,12 +74,15 @@ def detections_of(row: dict[str, Any]) -> Detections:
         raise DataError(f"{row['object_id']}: mjd, mag, mag_err, band and isdiffpos differ in length")
     mjd, mag, mag_err = (np.array(each, np.float64) for each in lists[:3])
     band = np.array([_band(name) for name in lists[3]], np.int64)
-    negative = np.array([value in (False, "f", "0") for value in signs], np.bool_)
+    try:
+        positive = are_positive(signs)
+    except ValueError as error:
+        raise DataError(f"{row['object_id']}: {error}") from None
     usable = np.isfinite(mjd) & np.isfinite(mag) & np.isfinite(mag_err) & (mag_err > 0) & (band >= 0)
     order = np.flatnonzero(usable)[np.argsort(mjd[usable], kind="stable")]
     flux = flux_from_magnitude(mag)
     err = flux * mag_err * np.log(10.0) / 2.5
-    return mjd[order], np.where(negative, -flux, flux)[order], err[order], band[order].astype(np.float64)
+    return mjd[order], np.where(positive, flux, -flux)[order], err[order], band[order].astype(np.float64)
 
 
 def light_curves_of(survey: str, detections: Sequence[Detections]) -> LightCurves:

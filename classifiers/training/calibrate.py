@@ -12,7 +12,7 @@ import numpy as np
 
 from classifiers import load_bundle
 from classifiers.bundle import CARD, NOVELTY_FILE, bundle_folder, open_bundle, write_card
-from classifiers.calibration import Objects, calibrate_on
+from classifiers.calibration import DOMAINS, Objects, calibrate_on
 from classifiers.data import LabelledAlerts, LabelledCurves, LabelledSpectra
 from classifiers.novelty import Novelty, save_novelty
 from classifiers.serving import BundleClassifier
@@ -38,7 +38,8 @@ def calibrated(
         joined_alerts(data.all_of(LabelledAlerts, TRAIN, CALIBRATE)),
     )
     rng = np.random.default_rng(config.seed)
-    return calibrate_on(classifier, objects, rng, config.calibration.surveys, config.calibration.copies)
+    told = config.calibration
+    return calibrate_on(classifier, objects, rng, told.surveys, told.copies, DOMAINS | told.domains_told())
 
 
 def calibrate_bundle(bundle: str, folder: Path, out: Path, config: TrainingConfig) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from classifiers.card import LIMITS
+from classifiers.card import limits_of
 from classifiers.features import feature_spec, spec_hash
 from classifiers.serving import EVIDENCE_GROUPS
 from classifiers.training.config import TrainingConfig
@@ -19,7 +19,7 @@ UNCALIBRATED: dict[str, Any] = {"surveys": [], "temperature": {}, **dict.fromkey
 def card_of(config: TrainingConfig, note: dict[str, Any], differences: dict[str, float]) -> dict[str, Any]:
     """The card of a configuration's bundle, from what a run noted and what its files' verification found."""
     on = config.names_on()
-    return {
+    card = {
         "name": config.bundle.name,
         "version": config.bundle.version,
         "taxonomy": list(CLASSES),
@@ -41,9 +41,9 @@ def card_of(config: TrainingConfig, note: dict[str, Any], differences: dict[str,
             "config": config.model_dump(mode="json", exclude={"tracking", "checkpoints", "tuning"}),
         },
         "calibration": UNCALIBRATED,
-        "limits": list(LIMITS),
         "worst_difference_torch_to_onnx": {name: float(f"{value:.2g}") for name, value in differences.items()},
     }
+    return card | {"limits": limits_of(card)}
 
 
 def prior_of(config: TrainingConfig, counts: dict[str, Any]) -> dict[str, float]:

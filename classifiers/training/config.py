@@ -138,6 +138,12 @@ class CalibrationConfig(_Strict):
 
     surveys: list[Literal["ztf", "lsst"]]
     copies: int = Field(ge=1)
+    domains: dict[Literal["light_curve", "alert", "spectrum"], str] = Field(default_factory=dict)
+    """What the labelled objects of each evidence group are, for the card."""
+
+    def domains_told(self) -> dict[str, str]:
+        """`domains` by plain names."""
+        return {str(name): said for name, said in self.domains.items()}
 
 
 class TrackingConfig(_Strict):
@@ -184,6 +190,8 @@ class BundleConfig(_Strict):
     version: str = Field(min_length=1)
     data: str
     """A sentence on the training data, for the card."""
+    limits: list[str] = Field(default_factory=list)
+    """Sentences on what that data cannot show, for the card; what follows from the rest of the card comes by itself."""
 
 
 class TrainingConfig(_Strict):
@@ -258,6 +266,8 @@ def read_config(path: Path | None = None) -> TrainingConfig:
     folder = str(path.resolve().parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)
+    if "bundle" in given or "data" in given:  # what is said of our data is not true of another's
+        del shipped["bundle"]["limits"], shipped["calibration"]["domains"]
     return config_from(merged(shipped, given), str(path))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from classifiers import load_bundle
 from classifiers.bundle import CARD, BundleError, bundle_folder, check_files, write_card
-from classifiers.card import LIMITS, simulated_limit
+from classifiers.card import limits_of, simulated_limit
 from classifiers.data.alerts import read_simulated_lsst_alerts
 from classifiers.evaluation.for_card import card_figures, simulated_figures
 from classifiers.features import feature_spec, spec_hash
@@ -48,7 +48,7 @@ def refresh_card(
         if respelt and {name: metrics[name] for name in FIGURES} != before:
             raise BundleError(f"the features of {folder} have changed, and its figures with them: train it anew")
         metrics["simulated_lsst"] = simulated_figures(classifier, read_simulated_lsst_alerts(simulated), made_by)
-    card |= {"metrics": metrics | kept, "limits": [*LIMITS, simulated_limit(metrics["simulated_lsst"])]}
+    card |= {"metrics": metrics | kept, "limits": [*limits_of(card), simulated_limit(metrics["simulated_lsst"])]}
     write_card(folder, card)
     return card
 

@@ -14,6 +14,7 @@ import pytest
 from classifiers.data import SPLITS, read_light_curves, read_spectra, split_of
 from classifiers.data.alerts import read_simulated_lsst_alerts, read_ztf_alerts
 from classifiers.data.augment import augmented, cut_short, first_detections
+from classifiers.data.rows import DataError, detections_of
 from schemas.taxonomy import CLASSES, FINE_LEAVES, FINE_PARENT
 from tests.classifiers import made_up
 
@@ -40,6 +41,37 @@ def test_magnitudes_and_signs_become_signed_nanojansky_in_order_of_time(tmp_path
     np.testing.assert_allclose(curves.flux_njy, [1e5, -1e3], rtol=1e-4)
     np.testing.assert_allclose(curves.flux_err_njy, [1e4 * 0.921, 92.1], rtol=1e-3)
     assert curves.band.tolist() == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("signs", "positive"),
+    [
+        ([True, False, None], [True, False, True]),
+        (["t", "f", None], [True, False, True]),
+        (["True", "False", "true"], [True, False, True]),
+        (["1", "0", "-1"], [True, False, False]),
+        (["y", "n", "Y"], [True, False, True]),
+        ([1, 0, -1], [True, False, False]),
+        ([1.0, -1.0, float("nan")], [True, False, True]),
+    ],
+)
+def test_signs_are_read_alike_by_training_and_by_evaluation(
+    tmp_path: Path, signs: list[Any], positive: list[bool]
+) -> None:
+    three = {"mjd": [1.0, 2.0, 3.0], "band": ["g"] * 3, "mag": [18.0] * 3, "mag_err": [0.1] * 3}
+    row = {"object_id": "a", **three, "isdiffpos": signs}
+    write_curves(tmp_path, [row])
+    assert (read_light_curves(tmp_path).curves.flux_njy > 0).tolist() == positive
+    assert (detections_of(row)[1] > 0).tolist() == positive
+
+
+def test_a_sign_that_nobody_knows_is_named_with_its_object(tmp_path: Path) -> None:
+    row = {"object_id": "a", "mjd": [1.0], "band": ["g"], "mag": [18.0], "mag_err": [0.1], "isdiffpos": ["minus"]}
+    write_curves(tmp_path, [row])
+    with pytest.raises(ValueError, match="a: isdiffpos 'minus'"):
+        read_light_curves(tmp_path)
+    with pytest.raises(DataError, match="a: isdiffpos 'minus'"):
+        detections_of(row)
 
 
 def test_unlabelled_and_empty_curves_are_left_out(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,20 @@ import numpy as np
 import pytest
 import yaml
 
+from classifiers.bundle import bundle_folder
+from classifiers.card import limits_of
 from classifiers.data import LabelledAlerts, LabelledCurves, LabelledSpectra, split_of
-from classifiers.training.config import ConfigError, Part, config_from, default_text, merged, read_config
+from classifiers.serving import EVIDENCE_GROUPS
+from classifiers.training.cards import card_of
+from classifiers.training.config import (
+    ConfigError,
+    Part,
+    TrainingConfig,
+    config_from,
+    default_text,
+    merged,
+    read_config,
+)
 from classifiers.training.provider import CALIBRATE, TEST, TRAIN, joined_curves, read_data
 from schemas.taxonomy import CLASSES, MODALITIES
 
@@ -119,3 +132,43 @@ def test_a_reader_that_fails_is_named_with_its_input(tmp_path: Path) -> None:
     config = overlaid(only_curves({"path": "tests.classifiers.my_training.MyCurves", "options": {"objects": 0}}))
     with pytest.raises(ConfigError, match=r"data\.mine: tests\.classifiers\.my_training\.MyCurves could not read"):
         read_data(config, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "own", [{"bundle": {"name": "mine", "version": "0.1.0", "data": "Mine."}}, only_curves({"path": "mine.read"})]
+)
+def test_what_the_shipped_bundle_says_of_its_data_is_not_said_of_anothers(tmp_path: Path, own: dict[str, Any]) -> None:
+    """Both would be false of it: the limits, and the population of the calibration."""
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(own))
+    config = read_config(path)
+    assert (config.bundle.limits, config.calibration.domains) == ([], {})
+    shipped = read_config()
+    assert shipped.bundle.limits
+    assert set(shipped.calibration.domains) == set(EVIDENCE_GROUPS)
+
+
+def test_the_limits_of_a_card_follow_from_what_is_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("bundle: { name: mine, version: 0.1.0, data: Mine., limits: [Few objects.] }\n")
+    counts = {"light_curves": {"train": dict.fromkeys(CLASSES, 3)}}
+    note = {"counts": counts, "strengths": {}, "tree_share": 0.5}
+    config = read_config(path)
+    told = " ".join(card_of(config, note, {})["limits"])
+    assert told.startswith("Few objects.")
+    assert "Cutouts are off." in told
+    assert "behind LSST scores: no calibration" in told
+    with_simulated = card_of(config, note | {"counts": counts | {"simulated_lsst": counts["light_curves"]}}, {})
+    assert "behind LSST scores, only simulated ones" in " ".join(with_simulated["limits"])
+    values = config.model_dump()
+    values["modalities"]["cutouts"]["enabled"] = False
+    values["modalities"]["light_curve"]["surveys"] = values["modalities"]["spectrum"]["surveys"] = ["ztf"]
+    told = " ".join(card_of(TrainingConfig.model_validate(values), note, {})["limits"])
+    assert "Cutouts" not in told
+    assert "LSST" not in told
+
+
+def test_the_shipped_card_states_the_limits_of_the_shipped_configuration() -> None:
+    card = json.loads((bundle_folder("default") / "card.json").read_text())
+    assert card["training"]["config"]["bundle"]["limits"] == read_config().bundle.limits
+    assert card["limits"][: len(limits_of(card))] == limits_of(card)
