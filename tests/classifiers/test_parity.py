@@ -77,7 +77,7 @@ def test_the_stream_and_training_give_each_encoder_the_same_bits(
     shared_data: Path, classifier: BundleClassifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Every encoder is asked, those too that the shipped bundle has off.
-    monkeypatch.setattr(classifier, "_surveys", dict.fromkeys(MODALITIES, ["ztf"]))
+    monkeypatch.setattr(classifier, "_surveys", {name: ["ztf"] for name in MODALITIES})
     overheard = Overheard(classifier, monkeypatch)
     store = SqliteObjectStore(tmp_path / "state", 100_000_000)
     sinks = [MemorySink()], MemoryDeadLetterSink()
