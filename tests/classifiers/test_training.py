@@ -206,7 +206,9 @@ def test_a_short_training_run_on_real_data_writes_a_bundle_of_all_modalities(sha
 
     config = config_from(merged(yaml.safe_load(default_text()), QUICK), "quick.yaml")
     pretrained = {"fit": {"steps": 3, "batch": 8}}
-    changes = {"modalities": {"light_curve": {"pretraining": pretrained}, "cutouts": {"pretraining": pretrained}}}
+    views = {"data": ["alerts"], "method": {"path": "classifiers.training.pretraining.pretrain_cutouts"}}
+    cutouts = {"surveys": ["ztf"], "pretraining": views | pretrained}
+    changes = {"modalities": {"light_curve": {"pretraining": pretrained}, "cutouts": cutouts}}
     config = config_from(merged(config.model_dump(mode="json"), changes), "quick.yaml")
     card = train(config, shared_data, tmp_path / "bundle", tmp_path / "run", False, Console(quiet=True))
     assert max(card["worst_difference_torch_to_onnx"].values()) < 2e-4

@@ -54,7 +54,7 @@ def test_people_get_a_heading_and_a_line_for_each_alert(config: Path) -> None:
     heading, *lines = done.stdout.splitlines()
     assert heading.startswith("day, UTC")
     assert len(lines) == 4
-    assert all(text.startswith("11-14 22:13 ") for text in lines)
+    assert all(text.startswith("14 22:13:21 ") for text in lines)
 
 
 def test_nothing_found_is_said_aside_and_what_is_no_score_too(kafka: Kafka, tmp_path: Path) -> None:
