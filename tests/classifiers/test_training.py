@@ -201,9 +201,14 @@ def test_an_expert_that_the_exported_fusion_drops_is_missed(tmp_path: Path) -> N
         _every_expert_is_heard(silent, path, (*case, np.ones((15, 4), np.float32)))
 
 
-def test_a_short_training_run_on_real_data_writes_a_bundle_of_all_modalities(shared_data: Path, tmp_path: Path) -> None:
+def test_a_short_training_run_on_real_data_writes_a_bundle_of_all_modalities(
+    shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from classifiers.training import train as training
     from classifiers.training.train import train
 
+    # Evaluation has tests of its own, and takes longer than all that is trained here.
+    monkeypatch.setattr(training, "card_figures", lambda classifier, folder: {})
     config = config_from(merged(yaml.safe_load(default_text()), QUICK), "quick.yaml")
     pretrained = {"fit": {"steps": 3, "batch": 8}}
     views = {"data": ["alerts"], "method": {"path": "classifiers.training.pretraining.pretrain_cutouts"}}
