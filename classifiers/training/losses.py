@@ -25,14 +25,6 @@ def adjusted_loss(logits: Tensor, label: Tensor, weight: Tensor, label_smoothing
     return nn.functional.cross_entropy(logits + shares, label, label_smoothing=label_smoothing)
 
 
-def focal_loss(logits: Tensor, label: Tensor, weight: Tensor, focus: float = 2.0) -> Tensor:
-    """Cross entropy in which what is already right counts less (Lin et al. 2017, eq. 5)."""
-    every = nn.functional.cross_entropy(logits, label, weight=weight, reduction="none")
-    share = nn.functional.softmax(logits, 1).gather(1, label[:, None])[:, 0]
-    loss: Tensor = ((1.0 - share) ** focus * every).mean()
-    return loss
-
-
 def fine_loss(logits: Tensor, fine: Tensor) -> Tensor:
     """Cross entropy of the leaves within their parents: `logits` (n, leaves), `fine` (n,) int64, -1 unlabelled."""
     known = fine >= 0
