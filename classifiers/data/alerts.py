@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import csv
-import tarfile
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +12,12 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from classifiers.data.labelled import fine_label
+from classifiers.data.packets import archived_packets, loose_packets, read_alone
 from schemas.alert import AlertBatch
-from schemas.assembling import assemble
 from schemas.cutout import CutoutTriplet
-from schemas.light_curve import ROW_DTYPE, IntArray, LightCurves
-from schemas.packet import Coordinates, Packet
+from schemas.light_curve import IntArray, LightCurves
+from schemas.packet import Packet
 from schemas.prediction import Evidence
-from schemas.stamps import read_triplet
 from schemas.surveys.lsst import LsstReader
 from schemas.surveys.ztf import ZtfReader
 from schemas.taxonomy import CLASS_INDEX
@@ -61,7 +59,9 @@ class LabelledAlerts:
 def read_ztf_alerts(folder: Path) -> LabelledAlerts:
     """The labelled packets of `ztf_alerts/`, each with the light curve that its own packet tells."""
     labels = _labels(folder / "ztf_alerts" / "index.csv")
-    return _labelled(ZtfReader(), _archived(folder, labels), {int(candid): label for candid, label in labels.items()})
+    return _labelled(
+        ZtfReader(), archived_packets(folder, labels), {int(candid): label for candid, label in labels.items()}
+    )
 
 
 def read_simulated_lsst_alerts(folder: Path) -> LabelledAlerts:
@@ -70,8 +70,7 @@ def read_simulated_lsst_alerts(folder: Path) -> LabelledAlerts:
     known = [row for row in truth if row["class"] in CLASS_INDEX]
     labels = {alert: (row["class"], row["type"]) for row in known for alert in row["alert_ids"]}
     files = [path for path in sorted(folder.glob("*.bin")) if int(path.stem) in labels]
-    packets = [Packet(Coordinates(str(path), path.name), path.read_bytes(), 0.0) for path in files]
-    return _labelled(LsstReader(), packets, labels)
+    return _labelled(LsstReader(), loose_packets(files), labels)
 
 
 def no_alerts() -> LabelledAlerts:
@@ -86,47 +85,22 @@ def read_unlabelled_ztf_alerts(folder: Path) -> LabelledAlerts:
         return no_alerts()
     with index.open(newline="", encoding="utf-8") as file:
         wanted = {row["candid"] for row in csv.DictReader(file) if not row["label"]}
-    return _labelled(ZtfReader(), _archived(folder, wanted), {})
+    return _labelled(ZtfReader(), archived_packets(folder, wanted), {})
 
 
 def read_unlabelled_lsst_alerts(folder: Path) -> LabelledAlerts:
     """The packets below `lsst_alerts/`, for pretraining: none of them has a class."""
     files = sorted((folder / "lsst_alerts").glob("v*/*.bin"))
-    return _labelled(LsstReader(), [Packet(Coordinates(str(p), p.name), p.read_bytes(), 0.0) for p in files], {})
-
-
-def _archived(folder: Path, wanted: Collection[str]) -> list[Packet]:
-    """The packets of `ztf_alerts/` with these candids."""
-    packets: list[Packet] = []
-    for archive in sorted((folder / "ztf_alerts").glob("*.tar.gz")):
-        with tarfile.open(archive) as members:
-            packets += [
-                Packet(Coordinates(archive.name, member.name), file.read(), 0.0)
-                for member in members
-                if Path(member.name).stem in wanted and (file := members.extractfile(member))
-            ]
-    return packets
+    return _labelled(LsstReader(), loose_packets(files), {})
 
 
 def _labelled(reader: ZtfReader | LsstReader, packets: list[Packet], labels: Mapping[int, Label]) -> LabelledAlerts:
     """Packets decoded, each with the light curve that it tells by itself."""
-    alerts, _ = reader.read(packets)
-    n = len(alerts)
-    nothing = np.zeros(n + 1, np.int64)
-    assembled = assemble(
-        alerts.survey,
-        alerts.rows,
-        alerts.row_offsets,
-        alerts.mjd_tai,
-        np.arange(n),
-        np.empty(0, ROW_DTYPE),
-        nothing,
-    )
-    cutouts = [read_triplet(encoded, alerts.survey)[0] for encoded in alerts.cutouts]
-    known = [labels.get(i, UNLABELLED) for i in alerts.alert_id.tolist()]
+    read = read_alone(reader, packets)
+    known = [labels.get(i, UNLABELLED) for i in read.alerts.alert_id.tolist()]
     label = np.array([CLASS_INDEX.get(name, -1) for name, _ in known], np.int64)
     fine = np.array([fine_label(*each) for each in known], np.int64)
-    return LabelledAlerts(alerts, assembled.light_curves, cutouts, label, fine)
+    return LabelledAlerts(read.alerts, read.curves, read.cutouts, label, fine)
 
 
 def _labels(path: Path) -> dict[str, Label]:

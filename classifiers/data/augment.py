@@ -6,6 +6,8 @@ and habits of sign; each change here takes some of that away. Serving never uses
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -81,6 +83,13 @@ def first_detections(curves: LightCurves, count: npt.NDArray[np.integer]) -> Lig
     return cut_curves(curves, _rank(curves) < np.repeat(count, np.diff(curves.offsets)))
 
 
+def with_fluxes(
+    curves: LightCurves, flux_njy: npt.NDArray[np.floating], flux_err_njy: npt.NDArray[np.floating]
+) -> LightCurves:
+    """The curves with other fluxes and errors, both (tokens,) [nJy]."""
+    return replace(curves, flux_njy=flux_njy.astype(np.float32), flux_err_njy=flux_err_njy.astype(np.float32))
+
+
 def common_errors(flux_njy: npt.NDArray[np.floating]) -> FloatArray:
     """The error that is common at each flux's magnitude [nJy], by `COMMON_ERROR_MAG`."""
     size = np.maximum(np.abs(flux_njy.astype(np.float64)), FAINTEST_NJY)
@@ -148,12 +157,4 @@ def _measured_anew(curves: LightCurves, alike: npt.NDArray[np.bool_], rng: np.ra
     flux, err = flux * scale, curves.flux_err_njy * np.sqrt(1.0 + factor**2) * scale
     if curves.survey == "ztf":  # the common errors are those of its detections
         err = np.where(alike[owner], common_errors(flux), err)
-    return LightCurves(
-        curves.survey,
-        curves.offsets,
-        curves.mjd_tai,
-        flux.astype(np.float32),
-        err.astype(np.float32),
-        curves.band,
-        curves.kind,
-    )
+    return with_fluxes(curves, flux, err)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,12 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
+from classifiers.data.packets import archived_packets, loose_packets, read_alone
 from schemas.alert import AlertBatch
-from schemas.assembling import assemble
 from schemas.cutout import CutoutTriplet
-from schemas.light_curve import ROW_DTYPE, FloatArray, IntArray, LightCurves
-from schemas.packet import Coordinates, Packet
-from schemas.stamps import read_triplet
+from schemas.light_curve import FloatArray, IntArray, LightCurves
+from schemas.packet import Packet
 from schemas.surveys.lsst import LsstReader
 from schemas.surveys.ztf import ZtfReader
 from schemas.taxonomy import CLASS_INDEX
@@ -65,18 +63,9 @@ def read_judged_alerts(folder: Path, survey: str) -> JudgedAlerts:
     """
     if survey == "lsst":
         files = sorted((folder / "lsst_alerts" / ON_SKY_LSST).glob("*.bin"))
-        packets = [Packet(Coordinates(str(path), path.name), path.read_bytes(), 0.0) for path in files]
-        return _judged(LsstReader(), packets, {}, {})
-    packets = []
-    for archive in sorted((folder / "ztf_alerts").glob("*.tar.gz")):
-        with tarfile.open(archive) as members:
-            packets += [
-                Packet(Coordinates(archive.name, member.name), file.read(), 0.0)
-                for member in members
-                if member.name.endswith(".avro") and (file := members.extractfile(member))
-            ]
+        return _judged(LsstReader(), loose_packets(files), {}, {})
     labels = _labels(folder / "ztf_alerts" / "index.csv")
-    return _judged(ZtfReader(), packets, dict.fromkeys(labels, 1.0), labels)
+    return _judged(ZtfReader(), archived_packets(folder), dict.fromkeys(labels, 1.0), labels)
 
 
 def read_judged_night(folder: Path, survey: str) -> JudgedAlerts:
@@ -85,33 +74,22 @@ def read_judged_night(folder: Path, survey: str) -> JudgedAlerts:
     real = {alert: float(row["type"] != BOGUS) for row in truth for alert in row["alert_ids"]}
     labels = {alert: CLASS_INDEX[row["class"]] for row in truth if row["class"] for alert in row["alert_ids"]}
     files = sorted(folder.glob("*.avro" if survey == "ztf" else "*.bin"))
-    packets = [Packet(Coordinates(str(path), path.name), path.read_bytes(), 0.0) for path in files]
-    return _judged(ZtfReader() if survey == "ztf" else LsstReader(), packets, real, labels)
+    return _judged(ZtfReader() if survey == "ztf" else LsstReader(), loose_packets(files), real, labels)
 
 
 def _judged(
     reader: ZtfReader | LsstReader, packets: list[Packet], real: dict[int, float], labels: dict[int, int]
 ) -> JudgedAlerts:
-    alerts, _ = reader.read(packets)
-    n = len(alerts)
-    assembled = assemble(
-        alerts.survey,
-        alerts.rows,
-        alerts.row_offsets,
-        alerts.mjd_tai,
-        np.arange(n),
-        np.empty(0, ROW_DTYPE),
-        np.zeros(n + 1, np.int64),
-    )
-    read = [read_triplet(encoded, alerts.survey) for encoded in alerts.cutouts]
-    alerts.quality = alerts.quality | np.array([bits for _, bits in read], np.uint32)
+    read = read_alone(reader, packets)
+    alerts = read.alerts
+    alerts.quality = alerts.quality | read.stamp_bits
     ids = alerts.alert_id.tolist()
     known = np.array([real.get(i, np.nan) for i in ids], np.float64)
     is_certain = ~np.isnan(known)
     return JudgedAlerts(
         alerts,
-        assembled.light_curves,
-        [triplet for triplet, _ in read],
+        read.curves,
+        read.cutouts,
         np.where(is_certain, known, alerts.survey_real_score),
         np.array([labels.get(i, -1) for i in ids], np.int64),
         is_certain,

@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import tarfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from classifiers.data.packets import ReadPackets, read_alone
 from classifiers.data.signs import are_positive
-from schemas.alert import AlertBatch
-from schemas.assembling import assemble
-from schemas.cutout import CutoutTriplet
-from schemas.light_curve import BANDS, DETECTION, ROW_DTYPE, FloatArray, LightCurves
+from schemas.light_curve import BANDS, DETECTION, FloatArray, LightCurves
 from schemas.packet import Coordinates, Packet
-from schemas.stamps import read_triplet
 from schemas.surveys.columns import flux_from_magnitude
 from schemas.surveys.lsst import LsstReader
 from schemas.surveys.ztf import ZtfReader
@@ -96,27 +92,9 @@ def light_curves_of(survey: str, detections: Sequence[Detections]) -> LightCurve
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Packets:
-    """n alerts of one survey with the light curve that each packet tells by itself, and its stamps."""
-
-    alerts: AlertBatch
-    curves: LightCurves
-    cutouts: list[CutoutTriplet]
-    unreadable: int
-    """Packets that could not be read."""
-
-
-def read_packets(folder: Path, survey: str) -> Packets:
+def read_packets(folder: Path, survey: str) -> ReadPackets:
     """All packets of a data folder's `ztf_alerts` or `lsst_alerts`, labelled or not; DataError for a broken archive."""
-    packets = list(_packets(folder, survey))
-    reader = ZtfReader() if survey == "ztf" else LsstReader()
-    alerts, rejected = reader.read(packets)
-    n = len(alerts)
-    none_stored = np.empty(0, ROW_DTYPE), np.zeros(n + 1, np.int64)
-    assembled = assemble(survey, alerts.rows, alerts.row_offsets, alerts.mjd_tai, np.arange(n), *none_stored)
-    cutouts = [read_triplet(encoded, survey)[0] for encoded in alerts.cutouts]
-    return Packets(alerts, assembled.light_curves, cutouts, len(rejected))
+    return read_alone(ZtfReader() if survey == "ztf" else LsstReader(), list(_packets(folder, survey)))
 
 
 def _packets(folder: Path, survey: str) -> Iterator[Packet]:

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from classifiers.data.packets import ReadPackets
 from classifiers.data.rows import (
     DataError,
     Detections,
-    Packets,
     detections_of,
     light_curves_of,
     read_packets,
@@ -83,7 +83,7 @@ class Holdings:
     """(spectra,) index into `objects`."""
     spectrum_certain: BoolArray
     """(spectra,) False where its own type is in doubt or unlike the object's class."""
-    packets: Packets
+    packets: ReadPackets
     packet_owner: IntArray
     """(packets,) index into `objects`."""
     notes: tuple[str, ...]
@@ -246,7 +246,7 @@ def _certain(holdings: Holdings, rows: Sequence[dict[str, Any]]) -> BoolArray:
     return certain
 
 
-def _histories(packets: Packets) -> dict[str, Detections]:
+def _histories(packets: ReadPackets) -> dict[str, Detections]:
     """Detections that the alerts of each object tell together, by time: a packet's own history forgets the oldest."""
     curves = packets.curves
     kept = (curves.kind == DETECTION) & np.isfinite(curves.flux_njy) & (curves.flux_err_njy > 0)
@@ -265,7 +265,7 @@ def _histories(packets: Packets) -> dict[str, Detections]:
     }
 
 
-def _absent(curves: Sequence[Any], spectra: Sequence[Any], packets: Packets, lists: Sequence[Any]) -> list[str]:
+def _absent(curves: Sequence[Any], spectra: Sequence[Any], packets: ReadPackets, lists: Sequence[Any]) -> list[str]:
     """Notes on the parts that the folder lacks."""
     parts = {
         "light curves (light_curves.parquet)": len(curves),

@@ -11,9 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
-from classifiers.data.augment import ZERO_POINT_NJY, common_errors
+from classifiers.data.augment import ZERO_POINT_NJY, common_errors, with_fluxes
 from schemas.light_curve import BANDS, DETECTION, FloatArray, IntArray, LightCurves
 
 MATCHED_COUNTS: tuple[int, ...] = (3, 5, 8)
@@ -109,24 +108,12 @@ def without_level(curves: LightCurves) -> LightCurves:
     lengths = np.diff(curves.offsets)
     brightest = np.maximum.reduceat(curves.flux_njy, curves.offsets[:-1]) if len(curves) else np.empty(0)
     scale = np.repeat(10.0 ** (0.4 * (ZERO_POINT_NJY - COMMON_BRIGHTEST_MAG)) / np.maximum(brightest, 1e-30), lengths)
-    return _with_flux(curves, curves.flux_njy * scale, curves.flux_err_njy * scale)
+    return with_fluxes(curves, curves.flux_njy * scale, curves.flux_err_njy * scale)
 
 
 def with_common_errors(curves: LightCurves) -> LightCurves:
     """Errors replaced by the common one at each detection's magnitude; its flux stays."""
-    return _with_flux(curves, curves.flux_njy, common_errors(curves.flux_njy))
-
-
-def _with_flux(curves: LightCurves, flux: npt.NDArray[np.floating], err: npt.NDArray[np.floating]) -> LightCurves:
-    return LightCurves(
-        curves.survey,
-        curves.offsets,
-        curves.mjd_tai,
-        flux.astype(np.float32),
-        err.astype(np.float32),
-        curves.band,
-        curves.kind,
-    )
+    return with_fluxes(curves, curves.flux_njy, common_errors(curves.flux_njy))
 
 
 def _sums(cell: IntArray, cells: int) -> Callable[[FloatArray], FloatArray]:

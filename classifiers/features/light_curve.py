@@ -180,6 +180,16 @@ def flux_level(flux_njy: float) -> float:
 
 
 @compiled
+def levels(flux_njy: FloatArray, flux_err_njy: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """`flux_level` of every flux, and its 1 sigma, both (tokens,) [mag]."""
+    level, noise = np.empty(len(flux_njy)), np.empty(len(flux_njy))
+    for j in range(len(flux_njy)):
+        level[j] = flux_level(flux_njy[j])
+        noise[j] = MAG_PER_RELATIVE_ERROR * flux_err_njy[j] / np.sqrt(flux_njy[j] ** 2 + (2.0 * LEVEL_FLUX_NJY) ** 2)
+    return level, noise
+
+
+@compiled
 def _tokens(
     offsets: IntArray,
     mjd: FloatArray,

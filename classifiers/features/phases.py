@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from classifiers.features.light_curve import MAG_PER_RELATIVE_ERROR, PooledCurves, flux_level
+from classifiers.features.light_curve import PooledCurves, levels
 from schemas.compiled import compiled
 from schemas.light_curve import BANDS, ByteArray, Float32Array, FloatArray, IntArray
 
@@ -71,10 +71,7 @@ def _phases(offsets: IntArray, mjd: FloatArray, flux: FloatArray, err: FloatArra
         if last == first:
             continue
         f, e = flux[first:last], err[first:last]
-        level, noise = np.empty(last - first), np.empty(last - first)
-        for j in range(last - first):
-            level[j] = flux_level(f[j])
-            noise[j] = MAG_PER_RELATIVE_ERROR * e[j] / np.sqrt(f[j] ** 2 + 4e6)
+        level, noise = levels(f, e)
         peak = int(np.argmax(level))
         t = mjd[first:last] - mjd[first + peak]
         k = _levels_and_colours(t, level, band[first:last], level[peak], out[i])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from classifiers.features.light_curve import LEVEL_FLUX_NJY, MAG_PER_RELATIVE_ERROR, PooledCurves, flux_level
+from classifiers.features.light_curve import PooledCurves, levels
 from classifiers.features.periods import PERIOD_NAMES, period_features
 from classifiers.features.phases import PHASE_NAMES, phase_statistics
 from schemas.compiled import compiled
@@ -90,10 +90,7 @@ def _statistics(offsets: IntArray, mjd: FloatArray, flux: FloatArray, err: Float
         first, last = offsets[i], offsets[i + 1]
         if last == first:
             continue
-        level, noise = np.empty(last - first), np.empty(last - first)
-        for j in range(first, last):
-            level[j - first] = flux_level(flux[j])
-            noise[j - first] = MAG_PER_RELATIVE_ERROR * err[j] / np.sqrt(flux[j] ** 2 + (2.0 * LEVEL_FLUX_NJY) ** 2)
+        level, noise = levels(flux[first:last], err[first:last])
         times, bands = mjd[first:last], band[first:last]
         for b in range(_BAND_COUNT):
             rows = np.flatnonzero(bands == (_G, _R, _I)[b])
