@@ -14,7 +14,7 @@ from classifiers.cli import app as classifiers_app
 from schemas import describe
 from scripts.sky_page import simulated_sky
 from streamer.cli import app
-from streamer.metrics.definitions import DEFINITIONS
+from streamer.metrics.definitions import SINK, WORKER, Metric
 from streamer.settings import Settings, default_yaml
 from streamer.settings.describing import expectation, sections
 
@@ -56,13 +56,16 @@ METRICS = """\
 # Metrics and health
 
 Each worker of `streamer run` listens on a port of its own: the first one on `metrics.port`, each further one on the
-next. Prometheus scrapes `/metrics`; whoever keeps the workers running asks the two others.
+next. So does each always-on sink, from `metrics.sinks_port` on: `parquet`, `lancedb`, `mongodb`; one with `--until-eos`
+does not. Prometheus scrapes `/metrics`; whoever keeps them running asks the two others. The [dashboards](dashboards.md)
+and [alert rules](alerts.md) rest on what stands here.
 
 | path | answers |
 |---|---|
 | `/metrics` | what stands below, and the process's own memory, CPU time and files as `process_...` |
-| `/healthz` | 200 until the worker polls and while it does, 503 when it has not for 30 s, and why |
-| `/readyz` | 200 when partitions are assigned, models warm and stores reachable, else 503; JSON with each of them |
+| `/healthz` | 200 until the worker polls and while it does, 503 when it has not for 30 s (a sink: 600 s), and why |
+| `/readyz` | 200 when partitions are assigned, models warm and stores reachable (a sink: when its cluster and its \
+table answer), else 503; JSON with each of them |
 
 A worker that waits for a store or a cluster polls on: one that answers 503 at `/healthz` is to be killed and started
 again. The first start on a machine compiles before it polls: for half a minute, or a minute or two where other programs
@@ -94,15 +97,23 @@ def configuration() -> str:
 
 
 def metrics() -> str:
-    lines = ["| name | kind | labels | meaning |", "|---|---|---|---|"]
-    for each in DEFINITIONS:
-        labels = ", ".join(f"`{label}`" for label in each.labels)
-        lines.append(f"| `{each.name}` | {each.kind.__name__.lower()} | {labels} | {_cell(each.meaning)} |")
     bounds = [
-        f"`{each.name}`: {', '.join(f'{bound:g}' for bound in each.buckets)}." for each in DEFINITIONS if each.buckets
+        f"`{each.name}`: {', '.join(f'{bound:g}' for bound in each.buckets)}."
+        for each in (*WORKER, *SINK)
+        if each.buckets
     ]
-    parts = [METRICS.replace("\n", f"\n\n{MADE}\n", 1), "## Series\n", "\n".join(lines) + "\n"]
+    parts = [METRICS.replace("\n", f"\n\n{MADE}\n", 1), "## Series of a worker\n", _series(WORKER)]
+    parts += ["## Series of a sink\n", _series(SINK)]
     return "\n".join([*parts, "## Bounds of the histograms\n", "\n\n".join(bounds) + "\n"])
+
+
+def _series(metrics: tuple[Metric, ...]) -> str:
+    lines = ["| name | kind | unit | labels | meaning |", "|---|---|---|---|---|"]
+    for each in metrics:
+        labels = ", ".join(f"`{label}`" for label in each.labels)
+        kind = each.kind.__name__.removeprefix("Batch").lower()
+        lines.append(f"| `{each.name}` | {kind} | {each.unit} | {labels} | {_cell(each.meaning)} |")
+    return "\n".join(lines) + "\n"
 
 
 def _tables(title: str, annotation: Any, block: BaseModel | None) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""A worker's own small web server: /metrics for Prometheus, /healthz and /readyz for whoever keeps workers running."""
+"""A small web server of each worker and sink: /metrics for Prometheus, /healthz and /readyz for who keeps them up."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import socketserver
 import sys
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
 from http.server import BaseHTTPRequestHandler
+from importlib.metadata import version
 from threading import Thread
 from typing import Any
 
@@ -17,6 +20,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from streamer.errors import ConfigurationError
+from streamer.metrics.definitions import READY
 
 SILENCE_MAX_S = 30.0
 """A worker that has not polled for this long [s] is not alive: a batch takes less than a second, and a worker that
@@ -57,6 +61,10 @@ class Health:
             raise KeyError(name)
         self.conditions[name] = is_ready
 
+    def holds(self, name: str) -> bool:
+        """Whether one condition holds now."""
+        return self.conditions[name]
+
     @property
     def silence_s(self) -> float:
         """Time since the last poll [s]; 0 before the first one, while a worker compiles."""
@@ -84,6 +92,9 @@ class HealthServer:
         self._registry = registry
         self._health = health
         self._server = _listen(address, port, self)
+        self._ready = READY.made(registry)
+        for condition in health.conditions:
+            self._ready.labels(condition).set_function(partial(health.holds, condition))
         self._thread = Thread(target=self._server.serve_forever, name="health", daemon=True)
 
     @property
@@ -101,6 +112,8 @@ class HealthServer:
             self._server.shutdown()
             self._thread.join()
         self._server.server_close()
+        with suppress(KeyError):  # stopped before
+            self._registry.unregister(self._ready)
 
     def answer(self, path: str, accept: str) -> Answer:
         """What is said to a GET of `path`, in a form that the header Accept takes."""
@@ -121,6 +134,11 @@ class HealthServer:
             return 200, CONTENT_TEXT, f"polled {silence_s:.1f} s ago\n".encode()
         limit_s = self._health.silence_max_s
         return 503, CONTENT_TEXT, f"not polled for {silence_s:.0f} s; the limit is {limit_s:.0f} s\n".encode()
+
+
+def software_version() -> str:
+    """The version of transient-streamer that runs."""
+    return version("transient-streamer")
 
 
 def metrics_url(address: str, port: int, host: str) -> str:

@@ -74,6 +74,7 @@ class Pipeline:
             batches, rejected = self.decode(packets)
         taken.letters += [letter_of(packet, "decode") for packet in rejected]
         for alerts in batches:
+            taken.outcomes.alerts[alerts.survey] += len(alerts)
             with self._at("deduplicate"):
                 fresh = self.deduplicate(alerts)
             taken.outcomes.duplicate += fresh.duplicates

@@ -10,7 +10,9 @@ from time import monotonic
 
 from streamer.commands.logs import log_to_stderr
 from streamer.factory.sinks import SinkKind, open_sink
+from streamer.factory.waiting import Stopped
 from streamer.settings import Settings
+from streamer.sinks.following import Tally
 
 log = logging.getLogger(__name__)
 
@@ -22,9 +24,12 @@ def run_sink(settings: Settings, kind: SinkKind, until_eos: bool, as_json: bool)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, frame: stops.append(number))
     began = monotonic()
-    with open_sink(settings, kind, lambda: bool(stops)) as sink:
-        log.info("started")
-        tally = sink.run(until_eos)
+    try:
+        with open_sink(settings, kind, lambda: bool(stops), shows=not until_eos) as sink:
+            log.info("started")
+            tally = sink.run(until_eos)
+    except Stopped:
+        tally = Tally()
     seconds = monotonic() - began
     print(
         f"{tally.written:,} messages written in {tally.batches:,} batches, {tally.unreadable:,} unreadable ones to the "

@@ -33,7 +33,8 @@ def run_worker(settings: Settings, index: int) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor gets it too, and tells us
     stops: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, frame: stops.append(number))
-    from streamer.factory.worker import Stopped, open_worker  # here: it takes seconds, and a stop is heard meanwhile
+    from streamer.factory.waiting import Stopped
+    from streamer.factory.worker import open_worker  # here: it takes seconds, and a stop is heard meanwhile
     from streamer.worker import TooManyDeadLetters
 
     try:

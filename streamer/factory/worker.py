@@ -7,9 +7,7 @@ import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
-from time import monotonic, sleep
 from typing import TypeVar
 
 from schemas.assembling import warm_up as warm_up_assembling
@@ -17,13 +15,12 @@ from schemas.messages import ContainerEncoder, FramedEncoder
 from schemas.projection import warm_up as warm_up_decoder
 from schemas.surveys.lsst import LsstSchemas
 from schemas.wire import DEAD_LETTER, EMBEDDING, SCORED_ALERT, schema_text
-from streamer.errors import UserError
 from streamer.factory.clusters import BYTES_PER_MB, open_clusters, open_registry, password_of
 from streamer.factory.pipeline import build_pipeline, load_classifier
-from streamer.health import Health, HealthServer, metrics_url
-from streamer.kafka.cluster import Cluster, Unreachable, reach
+from streamer.factory.waiting import wait_for
+from streamer.health import Health, HealthServer, metrics_url, software_version
+from streamer.kafka.cluster import Cluster, reach
 from streamer.kafka.progress import DeploymentWatch
-from streamer.kafka.registry_api import RegistryError
 from streamer.kafka.slot import host_name, slot_name
 from streamer.kafka.topics import Topics, create
 from streamer.metrics import WorkerMetrics
@@ -36,19 +33,10 @@ from streamer.sources.schema_gate import SchemaGate, advice
 from streamer.state.mongodb import MongodbObjectStore
 from streamer.state.mongodb_database import Retention
 from streamer.state.sqlite import SqliteObjectStore
-from streamer.state.store import ObjectStore, StoreAway
+from streamer.state.store import ObjectStore
 from streamer.worker import DeadLetterLimit, Worker
 
 log = logging.getLogger(__name__)
-
-SOFTWARE = "transient-streamer"
-"""Name of the distribution, for its version."""
-
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 15.0
-"""What is away at the start is asked again after the first wait, each time after twice the last one [s]."""
-
-SAID_AGAIN_S = 60.0
-"""While something is away, that is said this often [s]."""
 
 REACH_S = 10.0
 """A cluster that has not answered after this time is away [s]."""
@@ -57,10 +45,6 @@ STORE_TIMEOUT_S = 5.0
 """A database that has not answered after this time is away [s]."""
 
 T = TypeVar("T")
-
-
-class Stopped(UserError):  # noqa: N818  (no error: the caller asked for it)
-    """The worker was told to stop before it could begin."""
 
 
 @contextmanager
@@ -77,7 +61,7 @@ def open_worker(settings: Settings, index: int, is_stopping: Callable[[], bool])
             deployment=settings.deployment,
             slot=slot,
             host=host_name(settings.host),
-            software=version(SOFTWARE),
+            software=software_version(),
             model=classifier.name,
             model_version=classifier.version,
             bundle_hash=classifier.bundle_hash,
@@ -94,7 +78,7 @@ def open_worker(settings: Settings, index: int, is_stopping: Callable[[], bool])
         health.ready("models", True)
 
         def patiently(ask: Callable[[], T]) -> T:
-            return wait_for(ask, health, metrics, is_stopping)
+            return wait_for(ask, health.polled, metrics.failed, is_stopping)
 
         clusters = open_clusters(settings)
         home = clusters[HOME]
@@ -154,27 +138,6 @@ def open_worker(settings: Settings, index: int, is_stopping: Callable[[], bool])
             settings.batch.max_alerts,
             settings.batch.max_wait_ms / 1000,
         )
-
-
-def wait_for(ask: Callable[[], T], health: Health, metrics: WorkerMetrics, is_stopping: Callable[[], bool]) -> T:
-    """What `ask` gives once its dependency answers; says what is waited for, and stays alive meanwhile."""
-    wait_s, said = FIRST_WAIT_S, -SAID_AGAIN_S
-    while True:
-        health.polled()
-        try:
-            return ask()
-        except (Unreachable, StoreAway, RegistryError) as error:
-            metrics.failed("away", str(error))
-            if monotonic() - said >= SAID_AGAIN_S:
-                said = monotonic()
-                log.warning("%s; waiting for it", error)
-        until = monotonic() + wait_s
-        while monotonic() < until:
-            health.polled()
-            if is_stopping():
-                raise Stopped("stopped while waiting")
-            sleep(0.1)
-        wait_s = min(2 * wait_s, LONGEST_WAIT_S)
 
 
 def open_store(settings: Settings) -> ObjectStore:

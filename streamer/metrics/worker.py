@@ -7,6 +7,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
+from functools import partial
+from typing import get_args
 
 import numpy as np
 from prometheus_client import CollectorRegistry, ProcessCollector, disable_created_metrics
@@ -15,6 +17,7 @@ from schemas.light_curve import FloatArray
 from streamer.kafka.lane import Lane
 from streamer.metrics import definitions
 from streamer.metrics.recent import RecentRate, RecentValues
+from streamer.metrics.sun import SITES, Site, altitude_deg
 from streamer.outcomes import Outcomes
 from streamer.status import (
     LastError,
@@ -72,6 +75,7 @@ class WorkerMetrics:
     def enter(self, state: WorkerState) -> None:
         """Says what the worker is at. That it is running follows from `assigned`, that it is parked from `parked`."""
         self._state = state
+        self._show_state()
 
     def batch(
         self, outcomes: Outcomes, stage_seconds: Mapping[str, float], size_bytes: int, latency_s: FloatArray
@@ -86,10 +90,9 @@ class WorkerMetrics:
         self._received.inc(size_bytes)
         self._batch.observe(outcomes.received)
         for stage, seconds in stage_seconds.items():
-            self._stage.labels(stage).observe(seconds)
+            self._stage.observe(seconds, stage)
         known = np.maximum(latency_s[~np.isnan(latency_s)], 0.0)
-        for latency in known.tolist():
-            self._latency_histogram.observe(latency)
+        self._latency_histogram.observe(known)
         self._last_batch.set(now)
         self._rate.add(outcomes.received, now)
         self._latency.add(known, now)
@@ -98,6 +101,8 @@ class WorkerMetrics:
         """Takes the partitions that are the worker's from now on; what was known of others is forgotten."""
         if self._state == "starting":
             self._state = "running"
+        if frozenset(lanes) != self._assigned:
+            self._assignments.inc()
         self._assigned = frozenset(lanes)
         self._assigned_lanes.set(len(self._assigned))
         self.lag({lane: count for lane, count in self._lag.items() if lane in self._assigned})
@@ -118,6 +123,7 @@ class WorkerMetrics:
         for lane, reason in reasons.items():
             self._parked_lane.labels(*lane, reason).set(1)
         self._parked = dict(reasons)
+        self._show_state()
 
     def failed(self, kind: str, text: str) -> None:
         """Counts something that went wrong and keeps it as the last error."""
@@ -131,13 +137,12 @@ class WorkerMetrics:
         for lane, count in self._lag.items():
             lag[f"{lane.cluster}:{lane.topic}"] += count
         p50, p95, p99 = self._latency.quantiles((0.5, 0.95, 0.99), now)
-        all_parked = bool(self._parked) and self._parked.keys() >= self._assigned
         return WorkerStatus(
             **self._identity,
             pid=os.getpid(),
             started=_utc(self._started_unix_s),
             updated=_utc(now),
-            state="parked" if self._state == "running" and all_parked else self._state,
+            state=self._shown_state(),
             model=self._model,
             assigned=len(self._assigned),
             lag=dict(lag),
@@ -155,14 +160,33 @@ class WorkerMetrics:
             metrics_url=self._metrics_url,
         )
 
+    def _sun_altitude_deg(self, site: Site) -> float:
+        return altitude_deg(self._clock(), site)
+
+    def _shown_state(self) -> WorkerState:
+        all_parked = bool(self._parked) and self._parked.keys() >= self._assigned
+        return "parked" if self._state == "running" and all_parked else self._state
+
+    def _show_state(self) -> None:
+        shown = self._shown_state()
+        for state in get_args(WorkerState):
+            self._worker_state.labels(state).set(state == shown)
+
     def _make_metrics(self) -> None:
         # Prometheus sees a restart by itself; these would be a second series for each.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         ProcessCollector(registry=self.registry)
         self._messages = definitions.MESSAGES.made(self.registry)
+        self._alerts = definitions.ALERTS.made(self.registry)
         self._scores = definitions.SCORES.made(self.registry)
+        self._young = definitions.YOUNG.made(self.registry)
+        self._selected = definitions.SELECTED.made(self.registry)
         self._unclassified = definitions.UNCLASSIFIED.made(self.registry)
         self._uncalibrated = definitions.UNCALIBRATED.made(self.registry)
+        self._top_score = definitions.TOP_SCORE.made(self.registry)
+        self._set_size = definitions.SET_SIZE.made(self.registry)
+        self._novelty = definitions.NOVELTY.made(self.registry)
+        self._missing = definitions.MISSING.made(self.registry)
         self._real_score = definitions.REAL_SCORE.made(self.registry)
         self._quality = definitions.QUALITY.made(self.registry)
         self._received = definitions.RECEIVED.made(self.registry)
@@ -171,8 +195,11 @@ class WorkerMetrics:
         self._latency_histogram = definitions.LATENCY.made(self.registry)
         self._last_batch = definitions.LAST_BATCH.made(self.registry)
         self._assigned_lanes = definitions.ASSIGNED.made(self.registry)
+        self._assignments = definitions.ASSIGNMENTS.made(self.registry)
         self._lag_messages = definitions.LAG.made(self.registry)
         self._parked_lane = definitions.PARKED.made(self.registry)
+        self._worker_state = definitions.STATE.made(self.registry)
+        self._show_state()
         self._failures = definitions.FAILURES.made(self.registry)
         who = self._identity
         build = definitions.BUILD.made(self.registry)
@@ -180,6 +207,10 @@ class WorkerMetrics:
         model = definitions.MODEL.made(self.registry)
         model.labels(self._model.name, self._model.version, self._model.hash).set(1)
         definitions.STORE.made(self.registry).labels(who["store"]).set(1)
+        altitude = definitions.SUN.made(self.registry)
+        for survey, site in SITES.items():
+            self._alerts.labels(survey)  # from 0 on, so that the first alert is a change that Prometheus sees
+            altitude.labels(survey).set_function(partial(self._sun_altitude_deg, site))
 
     def _count_outcomes(self, outcomes: Outcomes) -> None:
         self._messages.labels("scored", "").inc(outcomes.scored)
@@ -188,17 +219,31 @@ class WorkerMetrics:
             self._messages.labels("filtered", reason).inc(count)
         for reason, count in outcomes.dead_letter.items():
             self._messages.labels("dead_letter", reason).inc(count)
-        for (survey, name), count in outcomes.classes.items():
-            self._scores.labels(survey, name).inc(count)
         for reason, count in outcomes.unclassified.items():
             self._unclassified.labels(reason).inc(count)
-        for survey, count in outcomes.uncalibrated.items():
-            self._uncalibrated.labels(survey).inc(count)
-        for (survey, score), count in outcomes.real_scores.items():
-            for _ in range(count):
-                self._real_score.labels(survey).observe(score)
-        for (survey, name), count in outcomes.flags.items():
-            self._quality.labels(survey, name).inc(count)
+        for counter, counts in ((self._alerts, outcomes.alerts), (self._uncalibrated, outcomes.uncalibrated)):
+            for survey, count in counts.items():
+                counter.labels(survey).inc(count)
+        pairs = (
+            (self._scores, outcomes.classes),
+            (self._young, outcomes.young),
+            (self._selected, outcomes.selections),
+            (self._missing, outcomes.missing),
+            (self._quality, outcomes.flags),
+        )
+        for counter, by_survey in pairs:
+            for labels, count in by_survey.items():
+                counter.labels(*labels).inc(count)
+        values = (
+            (self._top_score, outcomes.top_scores),
+            (self._set_size, outcomes.set_sizes),
+            (self._novelty, outcomes.novelties),
+            (self._real_score, outcomes.real_scores),
+        )
+        for histogram, seen in values:
+            for survey in {survey for survey, _ in seen}:
+                of_survey = {value: count for (name, value), count in seen.items() if name == survey}
+                histogram.observe(list(of_survey), survey, times=list(of_survey.values()))
 
 
 def _utc(unix_s: float) -> datetime:

@@ -275,7 +275,7 @@ class Settings(Section):
         DeadLetterSettings(), description="When messages that cannot be processed stop the service."
     )
     metrics: MetricsSettings = setting(
-        MetricsSettings(), description="What a running worker shows of itself over HTTP: /metrics, /healthz, /readyz."
+        MetricsSettings(), description="What running workers and sinks show over HTTP: /metrics, /healthz, /readyz."
     )
     sinks: SinkSettings = setting(SinkSettings(), description="What `streamer sink` writes, and how often.")
 

@@ -250,11 +250,17 @@ class DeadLetterSettings(Section):
 
 
 class MetricsSettings(Section):
-    """What a running worker shows of itself over HTTP: /metrics, /healthz, /readyz."""
+    """What running workers and sinks show of themselves over HTTP: /metrics, /healthz, /readyz."""
 
     address: str = setting("127.0.0.1", min_length=1, description="Address to listen on; 0.0.0.0 for all.")
     port: Whole = setting(
         9464, ge=1, le=65_000, description="Port of the first worker; each further worker takes the next one."
+    )
+    sinks_port: Whole = setting(
+        9454,
+        ge=1,
+        le=65_000,
+        description="Port of the parquet sink; the lancedb sink takes the next one, the mongodb sink the one after.",
     )
 
 

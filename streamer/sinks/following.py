@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from time import monotonic, sleep, time
@@ -63,6 +63,30 @@ class Destination(Protocol):
 
     def join(self) -> None:
         """Brings the table into good order, in quiet time."""
+        ...
+
+
+class Watcher(Protocol):
+    """Hears how a sink does, to show it to others."""
+
+    def alive(self) -> None:
+        """The sink waits for something, and goes on trying."""
+        ...
+
+    def polled(self, lag: Mapping[Partition, int], waiting: int) -> None:
+        """The sink has asked for messages. `lag`: those not yet read; `waiting`: those read and not yet written."""
+        ...
+
+    def written(self, messages: int, unreadable: int, seconds: float) -> None:
+        """A batch is committed: its messages, those of it that became dead letters, the time of its writing [s]."""
+        ...
+
+    def away(self, is_table: bool) -> None:
+        """The table (or what is needed to read messages), else the cluster, does not answer."""
+        ...
+
+    def back(self) -> None:
+        """What was away has answered."""
         ...
 
 
@@ -135,12 +159,13 @@ class Follower:
         producer: AcknowledgedProducer,
         writer_schema: WriterSchema | None,
         limits: Limits,
+        watcher: Watcher,
         is_stopping: Callable[[], bool],
     ) -> None:
         self._subscription, self._cluster, self._destination = subscription, cluster, destination
         self._dead_letters, self._producer = dead_letters, producer
         self._writer_schema = writer_schema
-        self._limits, self._is_stopping = limits, is_stopping
+        self._limits, self._watcher, self._is_stopping = limits, watcher, is_stopping
         self._batch = _Batch()
         self._has_said_unreadable = False
         self.tally = Tally()
@@ -168,6 +193,7 @@ class Follower:
                 self._start_batch()
             room = min(TAKEN_AT_ONCE, self._limits.max_rows - self._batch.messages)
             messages = self._patiently(lambda: self._subscription.poll(room, POLL_S))  # noqa: B023  (called at once)
+            self._watcher.polled(self._subscription.lag(), self._batch.messages + len(messages))
             if messages:
                 self._take(messages)
                 last, is_joined = monotonic(), False
@@ -233,7 +259,7 @@ class Follower:
 
     def _write(self) -> None:
         """The order that keeps all: 1. rows, 2. dead letters, each lasting; 3. positions."""
-        batch = self._batch
+        batch, began = self._batch, monotonic()
         self._patiently(self._destination.flush)
         self._patiently(self._producer.flush)
         if self._patiently(lambda: self._subscription.commit(batch.positions)):
@@ -241,6 +267,7 @@ class Follower:
             self.tally.written += batch.messages - batch.unreadable
             self.tally.unreadable += batch.unreadable
             self.tally.batches += 1
+            self._watcher.written(batch.messages, batch.unreadable, monotonic() - began)
             log.info("%d messages written", batch.messages - batch.unreadable)
             if batch.unreadable:
                 log.warning("%d messages could not be read and went to the dead letters", batch.unreadable)
@@ -253,15 +280,18 @@ class Follower:
             try:
                 answer = ask()
             except (Away, Unreachable) as error:
+                self._watcher.away(isinstance(error, Away))
                 if monotonic() - said >= SAID_AGAIN_S:
                     log.warning("%s; waiting for it", error)
                     said = monotonic()
             else:
                 if said > 0:
+                    self._watcher.back()
                     log.warning("it is back")
                 return answer
             until = monotonic() + AGAIN_S
             while monotonic() < until:
+                self._watcher.alive()
                 if self._is_stopping():
                     raise _Stopping
                 sleep(0.05)

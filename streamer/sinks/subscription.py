@@ -44,6 +44,10 @@ class Subscription:
         self._committed: dict[Partition, int] = {}
         self._ends: dict[Partition, int] = {}
         """Where the partitions ended when they were first begun."""
+        self._next: dict[Partition, int] = {}
+        """The offset behind what was handed out of each partition."""
+        self._ended: set[Partition] = set()
+        """Partitions of which all has been handed out."""
         self._unfinished: set[Partition] | None = None
         """Partitions not yet read to that end; None before they are begun."""
         self._is_away = False
@@ -97,9 +101,18 @@ class Subscription:
         self._committed = {(at.topic, at.partition): max(at.offset, 0) for at in known}
         self._ends |= offsets_at(self._consumer, self._home, given - self._ends.keys(), LATEST_MS)
         self._unfinished = {place for place, end in self._ends.items() if end > self._committed.get(place, 0)}
+        self._next, self._ended = dict(self._committed), set()
         self._consumer.assign(known)
         self._assigned = None
         return True
+
+    def lag(self) -> dict[Partition, int]:
+        """Messages that wait in each partition, as far as the last fetches know."""
+        lag = {}
+        for place, offset in self._next.items():
+            end = int(self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)[1])
+            lag[place] = 0 if place in self._ended else max(end - offset, 0)
+        return lag
 
     def poll(self, count: int, timeout_s: float) -> list[Message]:
         """Up to `count` messages; none after the time, and where `begin` must be called first.
@@ -158,6 +171,11 @@ class Subscription:
         consumer.unassign()
 
     def _reached(self, place: Partition, offset: int | None) -> None:
+        if offset is None:  # what lies between here and the end are marks of transactions, and no messages
+            self._ended.add(place)
+        else:
+            self._ended.discard(place)
+            self._next[place] = offset
         if self._unfinished is not None and (offset is None or offset >= self._ends.get(place, 0)):
             self._unfinished.discard(place)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,10 +12,11 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import lancedb
 import numpy as np
@@ -30,6 +32,7 @@ from schemas.messages import ContainerEncoder, FramedEncoder, key_of
 from schemas.records import read_dead_letters
 from schemas.wire import EMBEDDING, SCORED_ALERT, embedding_records, schema_text, scored_alert_records
 from scripts.services import KafkaServer, MongoServer
+from scripts.services.process import free_port
 from streamer.factory.sinks import open_sink
 from streamer.settings import load_settings
 from streamer.sinks.folder_lock import only_writer
@@ -97,7 +100,7 @@ class Deployment:
 
     def to_the_end(self, kind: str) -> Tally:
         """Runs a sink to the end of the topics, in this process: what it did."""
-        with open_sink(load_settings(self.config), kind, lambda: False) as sink:  # type: ignore[arg-type]
+        with open_sink(load_settings(self.config), kind, lambda: False, shows=False) as sink:  # type: ignore[arg-type]
             return sink.run(until_end=True)
 
     @contextmanager
@@ -153,6 +156,7 @@ def make_deployment(kafka: Kafka, folder: Path, **sinks: Any) -> Deployment:
         {
             "deployment": prefix,
             "kafka": {"bootstrap": kafka.bootstrap, "topic_prefix": prefix},
+            "metrics": {"sinks_port": free_port()},
             "sinks": {"max_rows": 200, "max_wait_s": 0.2, "quiet_s": 1.0} | sinks,
         },
     )
@@ -342,6 +346,22 @@ def test_of_two_sinks_of_a_deployment_the_later_one_goes_on(deployment: Deployme
         assert deployment.run("parquet", "--until-eos").returncode == 0
         assert first.wait(LONG_S) == 2
     assert "another parquet sink of this deployment has taken over" in deployment.said("parquet").splitlines()[-1]
+
+
+def test_a_sink_shows_its_figures_and_its_health(deployment: Deployment) -> None:
+    def get(path: str) -> str:
+        port = deployment.settings["metrics"]["sinks_port"]
+        with suppress(OSError), urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:  # 503 is one too
+            return str(answer.read().decode())
+        return ""
+
+    deployment.publish(range(250))
+    with deployment.always_on("parquet"):
+        until(lambda: 'streamer_sink_messages_total{outcome="written",sink="parquet"} 250.0' in get("/metrics"), "250")
+        assert '"ready": true' in get("/readyz")
+        assert "polled" in get("/healthz")
+        # Marks of transactions behind the messages are no lag.
+        until(lambda: len(re.findall(r"^streamer_sink_lag_messages.* 0\.0$", get("/metrics"), re.M)) == 3, "no lag")
 
 
 def test_a_missing_topic_is_named_with_what_to_do(deployment: Deployment) -> None:

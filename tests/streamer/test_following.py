@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from schemas.wire import SCORED_ALERT, Record, scored_alert_records
 from streamer.kafka.cluster import Unreachable
 from streamer.kafka.offsets import Partition
 from streamer.sinks import following
+from streamer.sinks.base import Away
 from streamer.sinks.following import Follower, Limits
 from tests import made_up
 
@@ -42,6 +44,31 @@ class Sent:
         return 0, -1
 
 
+class Heard:
+    """What a sink lets others know of itself."""
+
+    def __init__(self) -> None:
+        self.batches: list[tuple[int, int]] = []
+        self.lags: list[tuple[int, int]] = []
+        self.states: list[str] = []
+
+    def alive(self) -> None:
+        self.states.append("alive")
+
+    def polled(self, lag: Mapping[Partition, int], waiting: int) -> None:
+        self.lags.append((sum(lag.values()), waiting))
+
+    def written(self, messages: int, unreadable: int, seconds: float) -> None:
+        assert 0 <= seconds < 60
+        self.batches.append((messages, unreadable))
+
+    def away(self, is_table: bool) -> None:
+        self.states.append("table away" if is_table else "cluster away")
+
+    def back(self) -> None:
+        self.states.append("back")
+
+
 class Around:
     """All that a sink works with; notes what was asked of it, in order."""
 
@@ -54,10 +81,14 @@ class Around:
         self.done: list[str] = []
         self.letters: list[DeadLetter] = []
         self.failures: dict[str, list[Exception]] = {}
+        self.watcher = Heard()
 
     @property
     def is_at_end(self) -> bool:
         return not self._left
+
+    def lag(self) -> dict[Partition, int]:
+        return {("scored", 0): len(self._left)}
 
     def begin(self, since: str | None = None) -> bool:
         is_first, self._has_begun = not self._has_begun, True
@@ -112,6 +143,7 @@ def follower(around: Any, max_rows: int, is_stopping: bool = False) -> Follower:
         letters,
         None,
         Limits(max_rows, 3_600.0, 3_600.0),
+        around.watcher,
         lambda: next(stop, True) if stop is not None else False,
     )
 
@@ -131,6 +163,22 @@ def test_rows_then_dead_letters_are_made_lasting_before_the_positions_are_commit
     tally = follower(around, 2).run(until_end=True)
     assert around.done == ["write letter", "take", "flush rows", "flush letters", "commit", "join"]
     assert (tally.messages, tally.written, tally.unreadable) == (2, 1, 1)
+
+
+def test_what_is_read_written_and_left_over_is_shown() -> None:
+    around = Around([score(1), b"foreign", score(2)])
+    follower(around, 2).run(until_end=True)
+    assert around.watcher.lags == [(1, 2), (0, 1)]
+    assert around.watcher.batches == [(2, 1), (1, 0)]
+
+
+@pytest.mark.parametrize(("error", "said"), [(Unreachable("away"), "cluster away"), (Away("full"), "table away")])
+def test_what_is_away_is_shown_and_that_the_sink_goes_on_trying(error: Exception, said: str) -> None:
+    around = Around([score(1)])
+    around.failures["flush rows"] = [error] * 2
+    follower(around, 1).run(until_end=True)
+    states = [state for state, _ in itertools.groupby(around.watcher.states)]
+    assert states == [said, "alive", said, "alive", "back"]
 
 
 @pytest.mark.parametrize("step", ["flush rows", "flush letters"])

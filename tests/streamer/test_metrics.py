@@ -7,12 +7,20 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from prometheus_client import generate_latest
+from astropy import units as u
+from astropy.coordinates import AltAz, EarthLocation, get_sun
+from astropy.time import Time
+from astropy.utils import iers
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client import Counter as PrometheusCounter
 
+from streamer.health import Health, HealthServer
 from streamer.kafka.lane import Lane
-from streamer.metrics import WorkerMetrics
-from streamer.metrics.definitions import DEFINITIONS
+from streamer.metrics import SinkMetrics, WorkerMetrics
+from streamer.metrics.definitions import SINK, WORKER
+from streamer.metrics.histogram import BatchHistogram
 from streamer.metrics.recent import RecentRate, RecentValues
+from streamer.metrics.sun import SITES, altitude_deg
 from streamer.metrics.worker import LATENCIES_MOST
 from streamer.outcomes import Outcomes
 from streamer.status import WorkerStatus
@@ -26,7 +34,14 @@ BATCH = Outcomes(
     duplicate=1,
     filtered=Counter(no_selection=3),
     dead_letter=Counter(unknown_schema=2),
+    alerts=Counter(ztf=8),
     classes=Counter({("ztf", "SN I"): 3, ("ztf", "unclassified"): 1}),
+    young=Counter({("ztf", "SN I"): 1}),
+    selections=Counter({("ztf", "real"): 4, ("ztf", "bright"): 1}),
+    top_scores=Counter({("ztf", 0.41): 2, ("lsst", 0.98): 1}),
+    set_sizes=Counter({("ztf", 2): 2}),
+    novelties=Counter({("ztf", 0.3): 2}),
+    missing=Counter({("ztf", "spectrum"): 4}),
     unclassified=Counter(too_few_points=1),
     uncalibrated=Counter(ztf=2),
     real_scores=Counter({("ztf", 0.03): 2, ("ztf", 0.98): 5}),
@@ -65,7 +80,7 @@ def metrics(clock: Clock) -> WorkerMetrics:
     )
 
 
-def samples(metrics: WorkerMetrics, name: str) -> dict[tuple[str, ...], float]:
+def samples(metrics: WorkerMetrics | SinkMetrics, name: str) -> dict[tuple[str, ...], float]:
     """The values of one series by its labels' values, the labels in their own order."""
     return {
         tuple(sample.labels.values()): sample.value
@@ -90,6 +105,14 @@ def test_every_message_of_a_batch_is_counted_under_one_outcome(metrics: WorkerMe
     assert samples(metrics, "streamer_unclassified_total") == {("too_few_points",): 2}
     assert samples(metrics, "streamer_uncalibrated_total") == {("ztf",): 4}
     assert samples(metrics, "streamer_quality_flags_total") == {("ztf", "dipole"): 4}
+    assert samples(metrics, "streamer_alerts_total") == {("ztf",): 16, ("lsst",): 0}
+    assert samples(metrics, "streamer_young_scores_total") == {("ztf", "SN I"): 2}
+    assert samples(metrics, "streamer_selections_total") == {("ztf", "real"): 8, ("ztf", "bright"): 2}
+    assert samples(metrics, "streamer_modality_missing_total") == {("ztf", "spectrum"): 8}
+    assert samples(metrics, "streamer_top_score_ratio_count") == {("ztf",): 4, ("lsst",): 2}
+    assert samples(metrics, "streamer_top_score_ratio_sum")["ztf",] == pytest.approx(1.64)
+    assert samples(metrics, "streamer_prediction_set_classes_sum") == {("ztf",): 8}
+    assert samples(metrics, "streamer_novelty_ratio_bucket")["ztf", "0.3"] == 4
     assert samples(metrics, "streamer_received_bytes_total") == {(): 10_000}
     assert samples(metrics, "streamer_batch_messages_sum") == {(): 20}
     assert samples(metrics, "streamer_last_batch_timestamp_seconds") == {(): T0}
@@ -115,6 +138,77 @@ def test_an_alert_from_the_future_counts_as_no_wait_and_one_without_a_time_not_a
     assert samples(metrics, "streamer_latency_seconds_count") == {(): 1}
     assert samples(metrics, "streamer_latency_seconds_sum") == {(): 0}
     assert metrics.status().latency.p99 == 0
+
+
+def test_the_state_that_is_shown_is_the_one_that_is_said(metrics: WorkerMetrics) -> None:
+    def shown() -> list[str]:
+        return [state for (state,), value in samples(metrics, "streamer_worker_state").items() if value]
+
+    assert shown() == ["starting"]
+    metrics.assigned(LANES[:1])
+    assert shown() == ["running"]
+    metrics.parked({LANES[0]: "asking"})
+    assert shown() == ["parked"]
+    metrics.assigned(LANES[1:])
+    assert shown() == ["running"]
+    metrics.enter("waiting")
+    assert shown() == ["waiting"] == [metrics.status().state]
+
+
+def test_changes_of_the_partitions_are_counted_and_words_without_a_change_are_not(metrics: WorkerMetrics) -> None:
+    for lanes in (LANES, LANES, LANES[1:], LANES[1:]):
+        metrics.assigned(lanes)
+    assert samples(metrics, "streamer_assignments_total") == {(): 2}
+
+
+def test_the_suns_altitude_is_that_of_the_clock(metrics: WorkerMetrics, clock: Clock) -> None:
+    clock.now = Time("2026-06-21T04:00", scale="utc").unix
+    night = samples(metrics, "streamer_sun_altitude_degrees")
+    clock.now += 43_200
+    day = samples(metrics, "streamer_sun_altitude_degrees")
+    assert night["lsst",] < -12 < 12 < day["lsst",]
+
+
+@pytest.mark.parametrize("survey", sorted(SITES))
+@pytest.mark.parametrize("when", ["2025-03-20T03:00", "2026-06-21T16:30", "2025-12-01T23:59:30"])
+def test_the_suns_altitude_is_astropys(survey: str, when: str) -> None:
+    time, site = Time(when, scale="utc"), SITES[survey]
+    place = EarthLocation(lat=site.latitude_deg * u.deg, lon=site.longitude_deg * u.deg)
+    with iers.conf.set_temp("auto_download", False), iers.conf.set_temp("iers_degraded_accuracy", "ignore"):
+        expected = get_sun(time).transform_to(AltAz(obstime=time, location=place)).alt.deg
+    assert altitude_deg(time.unix, site) == pytest.approx(expected, abs=0.03)
+
+
+def test_a_histogram_counts_as_prometheus_own() -> None:
+    registry, theirs = CollectorRegistry(), CollectorRegistry()
+    ours = BatchHistogram("waits_seconds", "Waits.", ("who",), registry=registry, buckets=(0.1, 1, 10))
+    own = Histogram("waits_seconds", "Waits.", ("who",), registry=theirs, buckets=(0.1, 1, 10))
+    values = [0.05, 0.1, 0.2, 1.0, 3.0, 10.0, 11.0, -1.0]
+    ours.observe([*values, np.nan], "me")
+    ours.observe(2.5, "you", times=3)
+    for value in values:
+        own.labels("me").observe(value)
+    for _ in range(3):
+        own.labels("you").observe(2.5)
+    assert generate_latest(registry) == generate_latest(theirs)
+    with pytest.raises(ValueError, match="has the labels"):
+        ours.observe(1.0)
+
+
+def test_a_sink_shows_what_it_has_written_and_what_waits() -> None:
+    sink = SinkMetrics(sink="parquet", deployment="night-watch", host="node-1", software="0.1.0", clock=lambda: T0)
+    sink.waiting(7)
+    sink.written(10, 2, 0.3)
+    sink.lag({("scored", 0): 5, ("scored", 1): 0})
+    sink.lag({("scored", 1): 1})
+    sink.failed("away")
+    assert samples(sink, "streamer_sink_messages_total") == {("parquet", "written"): 8, ("parquet", "unreadable"): 2}
+    assert samples(sink, "streamer_sink_waiting_messages") == {("parquet",): 7}
+    assert samples(sink, "streamer_sink_lag_messages") == {("parquet", "scored", "1"): 1}
+    assert samples(sink, "streamer_sink_write_seconds_sum") == {("parquet",): 0.3}
+    assert samples(sink, "streamer_sink_last_write_timestamp_seconds") == {("parquet",): T0}
+    assert samples(sink, "streamer_failures_total") == {("away",): 1}
+    assert samples(sink, "streamer_build_info") == {("night-watch", "parquet", "node-1", "0.1.0"): 1}
 
 
 def test_lanes_that_were_lost_are_no_longer_shown(metrics: WorkerMetrics) -> None:
@@ -208,18 +302,25 @@ def test_of_many_values_the_last_ones_count() -> None:
     assert values.quantiles((0.5,), T0 + 308.5) == [None]
 
 
-def test_names_keep_the_rules_of_prometheus(metrics: WorkerMetrics) -> None:
+UNIT_ENDINGS = {"s": "_seconds", "s since 1970": "_timestamp_seconds", "deg": "_degrees", "bytes": "_bytes"}
+
+
+def test_names_keep_the_rules_of_prometheus_and_every_metric_is_in_the_table(metrics: WorkerMetrics) -> None:
     metrics.batch(BATCH, STAGES, 1, np.array([0.1]))
-    shown = generate_latest(metrics.registry).decode()
-    own = set(re.findall(r"^# HELP (streamer_\w+)", shown, re.MULTILINE))
-    assert own == {definition.name for definition in DEFINITIONS}
-    assert "_created" not in shown
-    assert "process_resident_memory_bytes" in shown
-    for definition in DEFINITIONS:
-        ending = {"Counter": "_total", "Histogram": ("_seconds", "_messages", "_ratio")}.get(
-            definition.kind.__name__, ""
-        )
-        assert definition.name.endswith(ending)
+    sink = SinkMetrics(sink="parquet", deployment="d", host="h", software="1")
+    for figures, table in ((metrics, WORKER), (sink, SINK)):
+        server = HealthServer("127.0.0.1", 0, figures.registry, Health(("models",)))
+        shown = generate_latest(figures.registry).decode()
+        server.stop()
+        own = set(re.findall(r"^# HELP (streamer_\w+)", shown, re.MULTILINE))
+        assert own == {definition.name for definition in table}
+        assert "_created" not in shown
+        assert "process_resident_memory_bytes" in shown
+    for definition in {*WORKER, *SINK}:
+        name = definition.name.removesuffix("_total")
+        assert name.endswith(UNIT_ENDINGS.get(definition.unit, ""))
+        assert (name != definition.name) == (definition.kind is PrometheusCounter)
+        assert not name.endswith("_ratio") or definition.unit == "1"
         assert definition.meaning.endswith(".")
 
 
