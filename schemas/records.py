@@ -200,6 +200,7 @@ class DeadLetter(_Record):
 
     coordinates: Coordinates
     survey: str | None
+    alert_id: int | None = None
     stage: str
     reason: str
     detail: str
@@ -208,13 +209,23 @@ class DeadLetter(_Record):
     payload: bytes
 
     @classmethod
-    def of(cls, message: packet.Packet, *, reason: str, stage: str, detail: str, survey: str | None = None) -> Self:
+    def of(
+        cls,
+        message: packet.Packet,
+        *,
+        reason: str,
+        stage: str,
+        detail: str,
+        survey: str | None = None,
+        alert_id: int | None = None,
+    ) -> Self:
         """The dead letter of a message; what of `detail` no text can hold (a file's name of any bytes) is escaped."""
         at = message.coordinates
         published = message.published_unix_s
         return cls(
             coordinates=Coordinates(origin=at.origin, stream=at.stream, partition=at.partition, offset=at.offset),
             survey=survey,
+            alert_id=alert_id,
             stage=stage,
             reason=reason,
             detail=detail.encode("utf-8", "backslashreplace").decode("utf-8"),

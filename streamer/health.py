@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import socket
 import socketserver
 import sys
@@ -21,6 +22,8 @@ from prometheus_client.exposition import choose_encoder
 
 from streamer.errors import ConfigurationError
 from streamer.metrics.definitions import READY
+
+log = logging.getLogger(__name__)
 
 SILENCE_MAX_S = 30.0
 """A worker that has not polled for this long [s] is not alive: a batch takes less than a second, and a worker that
@@ -155,7 +158,7 @@ class _Server(socketserver.ThreadingTCPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         if not isinstance(sys.exception(), OSError):  # a client that hung up is nobody's concern
-            super().handle_error(request, client_address)
+            log.exception("a request to the health server could not be answered")
 
 
 def _listen(address: str, port: int, owner: HealthServer) -> _Server:

@@ -121,8 +121,8 @@ class Taken:
 
 def letter_of(rejected: Rejected, stage: str) -> DeadLetter:
     """The dead letter of a packet that could not be processed, and the stage that gave up on it."""
-    packet, reason, detail, survey = rejected
-    return DeadLetter.of(packet, reason=reason, stage=stage, detail=detail, survey=survey)
+    packet, reason, detail, survey, alert_id = rejected
+    return DeadLetter.of(packet, reason=reason, stage=stage, detail=detail, survey=survey, alert_id=alert_id)
 
 
 def _hundredths(survey: str, values: npt.NDArray[np.floating[Any]]) -> dict[tuple[str, float], int]:

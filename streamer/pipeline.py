@@ -11,6 +11,7 @@ from time import perf_counter
 
 import numpy as np
 
+from schemas.light_curve import IntArray
 from schemas.packet import Packet
 from schemas.stamps import primary_images
 from schemas.surveys.reading import Rejected
@@ -49,6 +50,8 @@ class Pipeline:
     """Time spent in each stage since the start [s]."""
     stage: str = ""
     """The stage at work."""
+    alert_ids: Sequence[int] | IntArray = ()
+    """The alerts at work, once they could be read."""
 
     def process(self, packets: Sequence[Packet | Rejected]) -> Outcomes:
         """Takes one batch all the way; every packet ends in exactly one counted outcome."""
@@ -69,12 +72,13 @@ class Pipeline:
 
     def _take(self, packets: Sequence[Packet]) -> Taken:
         """From bytes to scores, written to the store; what a failure leaves half done is the caller's to undo."""
-        taken = Taken()
+        taken, self.alert_ids = Taken(), ()
         with self._at("decode"):
             batches, rejected = self.decode(packets)
         taken.letters += [letter_of(packet, "decode") for packet in rejected]
         for alerts in batches:
             taken.outcomes.alerts[alerts.survey] += len(alerts)
+            self.alert_ids = alerts.alert_id
             with self._at("deduplicate"):
                 fresh = self.deduplicate(alerts)
             taken.outcomes.duplicate += fresh.duplicates
@@ -121,7 +125,8 @@ class Pipeline:
             if len(packets) == 1:
                 where = traceback.extract_tb(error.__traceback__)[-1]
                 detail = f"{type(error).__name__}: {error} ({where.name}, line {where.lineno})"
-                rejected = Rejected(packets[0], "processing_error", detail, survey_of(packets[0]))
+                alert_id = int(self.alert_ids[0]) if len(self.alert_ids) else None
+                rejected = Rejected(packets[0], "processing_error", detail, survey_of(packets[0]), alert_id)
                 taken.letters.append(letter_of(rejected, self.stage))
                 return
             middle = len(packets) // 2

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from time import monotonic, sleep
 
+from streamer.logs import about
+
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 30.0
@@ -100,7 +102,13 @@ class Supervisor:
             worker.pause_s = FIRST_PAUSE_S
         worker.due = monotonic() + worker.pause_s
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
-        log.warning("worker %d %s: it is started again in %.2g s", worker.index, how, worker.pause_s)
+        log.warning(
+            "worker %d %s: it is started again in %.2g s",
+            worker.index,
+            how,
+            worker.pause_s,
+            extra=about(worker=worker.index, like=f"{worker.index} {how}"),
+        )
         worker.pause_s = min(2 * worker.pause_s, LONGEST_PAUSE_S)
         return 0
 

@@ -18,9 +18,11 @@ from streamer.kafka.cluster import KafkaFailure
 from streamer.kafka.lane import Lane
 from streamer.kafka.slot import ShutOut, slot_taken
 from streamer.kafka.topics import Topics
+from streamer.logs import about
 from streamer.metrics import WorkerMetrics
 from streamer.outcomes import Outcomes
 from streamer.pipeline import Pipeline
+from streamer.sinks.said_letters import SaidLetters
 from streamer.sinks.transactions import TakenBack, Transactions
 from streamer.sources.kafka import KafkaSource
 from streamer.state.store import StoreAway
@@ -85,6 +87,7 @@ class Worker:
         source: KafkaSource,
         pipeline: Pipeline,
         transactions: Transactions,
+        letters: SaidLetters,
         metrics: WorkerMetrics,
         health: Health,
         limit: DeadLetterLimit,
@@ -94,10 +97,12 @@ class Worker:
         max_alerts: int,
         max_wait_s: float,
     ) -> None:
-        """`last_word` gives what was last said on the topic of status under this slot, by whomever."""
+        """`letters` is where the pipeline's dead letters go; `last_word` gives what was last said on the topic of
+        status under this slot, by whomever.
+        """
         self._source, self._pipeline, self._transactions = source, pipeline, transactions
         self.health = health
-        self._metrics, self._limit = metrics, limit
+        self._letters, self._metrics, self._limit = letters, metrics, limit
         self._topics, self._slot, self._last_word = topics, slot, last_word
         self._max_alerts, self._max_wait_s = max_alerts, max_wait_s
         self._wait_s = 0.0
@@ -151,6 +156,7 @@ class Worker:
             self._take_back(error)
             return False
         self._source.committed()
+        self._letters.committed()
         self._wait_s = 0.0
         self._go_on()
         spent = {stage: total - before.get(stage, 0.0) for stage, total in self._pipeline.seconds.items()}
@@ -170,7 +176,8 @@ class Worker:
         self._metrics.failed("store_away" if is_store else "taken_back", str(error))
         self._metrics.enter("waiting")
         self._wait_s = min(2 * self._wait_s, LONGEST_WAIT_S) or FIRST_WAIT_S
-        log.warning("%s; the batch is tried again in %.2g s", error, self._wait_s)
+        log.warning("%s; the batch is tried again in %.2g s", error, self._wait_s, extra=about(like=str(error)))
+        self._letters.taken_back()
         self._transactions.abort()
 
     def _wait(self, is_stopping: Callable[[], bool]) -> None:

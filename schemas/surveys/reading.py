@@ -38,6 +38,8 @@ class Rejected(NamedTuple):
     detail: str
     survey: str | None = None
     """Whose reader refused it; None where it came to none."""
+    alert_id: int | None = None
+    """The survey's id of the alert, where it could be read."""
 
 
 class SurveyReader(ABC):
@@ -75,7 +77,10 @@ class SurveyReader(ABC):
                 kept.append(packet)
                 keys.append(body.schema_key)
         batch, problems = self.normalise(self._arena, kept, keys)
-        rejected += [Rejected(kept[i], *bad, self.survey) for i, bad in enumerate(problems) if bad is not None]
+        for i, bad in enumerate(problems):
+            if bad is not None:
+                alert_id = int(batch.alert_id[i])
+                rejected.append(Rejected(kept[i], *bad, self.survey, alert_id if alert_id > 0 else None))
         good = np.flatnonzero([problem is None for problem in problems])
         return (batch if len(good) == len(kept) else batch.take(good)), rejected
 

@@ -132,7 +132,7 @@ def sink_parquet(config: Config = None, until_eos: UntilEos = False, as_json: As
     """Write scored alerts to scores.parquet, a folder of Parquet files by night."""
     from streamer.commands.sink import run_sink
 
-    run_sink(settings_of(config), "parquet", until_eos, as_json)
+    raise typer.Exit(run_sink(settings_of(config), "parquet", until_eos, as_json))
 
 
 @sink.command("lancedb")
@@ -140,7 +140,7 @@ def sink_lancedb(config: Config = None, until_eos: UntilEos = False, as_json: As
     """Write embeddings to embeddings.lance, a LanceDB table."""
     from streamer.commands.sink import run_sink
 
-    run_sink(settings_of(config), "lancedb", until_eos, as_json)
+    raise typer.Exit(run_sink(settings_of(config), "lancedb", until_eos, as_json))
 
 
 @sink.command("mongodb")
@@ -148,4 +148,4 @@ def sink_mongodb(config: Config = None, until_eos: UntilEos = False, as_json: As
     """Write scored alerts to the collection scored_alerts of a MongoDB database."""
     from streamer.commands.sink import run_sink
 
-    run_sink(settings_of(config), "mongodb", until_eos, as_json)
+    raise typer.Exit(run_sink(settings_of(config), "mongodb", until_eos, as_json))

@@ -25,6 +25,7 @@ from streamer.errors import ConfigurationError
 from streamer.kafka.cluster import Cluster
 from streamer.kafka.registry import SchemaRegistry
 from streamer.kafka.topics import Topics
+from streamer.logs import about
 
 log = logging.getLogger(__name__)
 
@@ -183,7 +184,9 @@ class ScoredAlerts:
         except RecordFileError as error:
             self.unreadable += 1
             if self.unreadable == 1:
-                log.warning("passed over a message at %s (others are only counted): %s", coordinates(message), error)
+                where = coordinates(message)
+                at = self._subscription.place(message)
+                log.warning("passed over a message at %s (others are only counted): %s", where, error, extra=about(at))
             alert = None
         if alert is None or not self._wanted.fits(alert):
             self._pass_over()
@@ -200,7 +203,7 @@ class ScoredAlerts:
             if found.schema is None:
                 if found.state == "unreachable" and schema_id not in self._waited_for:
                     self._waited_for.add(schema_id)
-                    log.warning("waiting: %s", found.detail)
+                    log.warning("waiting: %s", found.detail, extra=about(like=found.detail))
                 raise _SchemaIsAskedForError
             self._schemas[schema_id] = fastavro.parse_schema(found.schema)
         return self._schemas[schema_id]

@@ -7,8 +7,10 @@ from collections.abc import Collection
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from schemas.packet import Coordinates
 from streamer.kafka.cluster import Cluster, KafkaFailure, Unreachable, explain
 from streamer.kafka.offsets import LATEST_MS, Partition, offsets_at, partitions_of
+from streamer.logs import about
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +113,13 @@ class Subscription:
         try:
             self._consumer.store_offsets(message)
         except KafkaException as error:  # the partition went to another member, who gets the message once more
-            log.debug("the position behind %s is not ours any more: %s", coordinates(message), error)
+            where, at = coordinates(message), self.place(message)
+            log.debug("the position behind %s is not ours any more: %s", where, error, extra=about(at))
+
+    def place(self, message: Message) -> Coordinates:
+        """Where a message of this subscription lies."""
+        number, offset = message.partition(), message.offset()
+        return Coordinates(self._cluster.name, message.topic() or "", number or 0, offset or 0)
 
     def close(self) -> None:
         """Commits the last position and lets go."""
@@ -154,7 +162,7 @@ class Subscription:
     def _wait(self, why: str) -> None:
         if not self._is_waiting:
             self._is_waiting = True
-            log.warning("waiting: %s", why)
+            log.warning("waiting: %s", why, extra=about(like=why))
 
     def _assign(self, consumer: Consumer, positions: list[TopicPartition]) -> None:
         consumer.assign(positions)

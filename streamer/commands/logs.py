@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-import sys
+from streamer.logs import begin
+from streamer.settings import Settings
 
 
-def log_to_stderr(name: str) -> None:
-    """Lines of time, level, who says it and what."""
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format=f"%(asctime)s %(levelname)s {name}: %(message)s", force=True
-    )
+def log_to_stderr(settings: Settings, process: str) -> None:
+    """Begins the log of this process as the settings have it; `process` is the name that it speaks under."""
+    begin(process, settings.deployment, settings.logs.format, settings.logs.level, settings.logs.repeat_s)

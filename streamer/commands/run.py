@@ -19,7 +19,7 @@ log = logging.getLogger("streamer")
 def run_service(settings: Settings, workers: int, config: Path | None) -> int:
     """Runs the workers of this host until told to stop; the exit code. ConfigurationError where they cannot work."""
     check_service(settings, workers)
-    log_to_stderr(settings.deployment)
+    log_to_stderr(settings, settings.deployment)
     arguments = [] if config is None else ["--config", str(config)]
     try:
         with _only_one(settings):

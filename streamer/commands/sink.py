@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import signal
-import sys
 from time import monotonic
 
 from streamer.commands.logs import log_to_stderr
+from streamer.errors import UserError
 from streamer.factory.sinks import SinkKind, open_sink
 from streamer.factory.waiting import Stopped
 from streamer.settings import Settings
@@ -17,9 +17,11 @@ from streamer.sinks.following import Tally
 log = logging.getLogger(__name__)
 
 
-def run_sink(settings: Settings, kind: SinkKind, until_eos: bool, as_json: bool) -> None:
-    """Fills the table until SIGTERM or Ctrl-C, or to the end of the topics as it is now; UserError where it cannot."""
-    log_to_stderr(f"sink {kind}")
+def run_sink(settings: Settings, kind: SinkKind, until_eos: bool, as_json: bool) -> int:
+    """Fills the table until SIGTERM or Ctrl-C, or to the end of the topics as it is now; the exit code, 2 where it
+    cannot.
+    """
+    log_to_stderr(settings, f"sink {kind}")
     stops: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, frame: stops.append(number))
@@ -30,11 +32,12 @@ def run_sink(settings: Settings, kind: SinkKind, until_eos: bool, as_json: bool)
             tally = sink.run(until_eos)
     except Stopped:
         tally = Tally()
+    except UserError as error:
+        log.error("%s", error)
+        return 2
     seconds = monotonic() - began
-    print(
-        f"{tally.written:,} messages written in {tally.batches:,} batches, {tally.unreadable:,} unreadable ones to the "
-        f"dead letters; {seconds:.1f} s",
-        file=sys.stderr,
-    )
+    done = f"{tally.written:,} messages written in {tally.batches:,} batches"
+    log.info("%s, %s unreadable ones to the dead letters; %.1f s", done, f"{tally.unreadable:,}", seconds)
     if as_json:
         print(json.dumps({"sink": kind, "seconds": round(seconds, 3)} | tally.as_json()))
+    return 0

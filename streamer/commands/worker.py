@@ -28,7 +28,7 @@ HUNG_TURN_S = 5.0
 
 def run_worker(settings: Settings, index: int) -> int:
     """Works as one of the service's processes until SIGTERM; the exit code says why it ended."""
-    log_to_stderr(slot_name(settings.host, index))
+    log_to_stderr(settings, slot_name(settings.host, index))
     _end_with_supervisor()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor gets it too, and tells us
     stops: list[int] = []

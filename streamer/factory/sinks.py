@@ -15,6 +15,7 @@ from streamer.health import Health, HealthServer, software_version
 from streamer.kafka.offsets import Partition
 from streamer.kafka.slot import host_name
 from streamer.kafka.topics import Topics
+from streamer.logs import counting
 from streamer.metrics import SinkMetrics
 from streamer.settings import Settings
 from streamer.settings.service import HOME, SinkSettings
@@ -51,6 +52,7 @@ def open_sink(
         public, restricted = topics.embeddings, topics.embeddings_restricted
     with ExitStack() as stack:
         watch = Watch(settings, kind)
+        stack.enter_context(counting(watch.logged))
         if shows:
             stack.callback(watch.serve(settings, kind).stop)
 
@@ -114,6 +116,10 @@ class Watch:
     def failed(self, kind: str, text: str) -> None:
         """Counts what went wrong before the first message."""
         self._metrics.failed(kind)
+
+    def logged(self, level: str) -> None:
+        """Counts a log line of warning and above."""
+        self._metrics.logged(level)
 
     def polled(self, lag: Mapping[Partition, int], waiting: int) -> None:
         """Both answer, as far as is known."""

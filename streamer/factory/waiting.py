@@ -10,6 +10,7 @@ from typing import TypeVar
 from streamer.errors import UserError
 from streamer.kafka.cluster import Unreachable
 from streamer.kafka.registry_api import RegistryError
+from streamer.logs import about
 from streamer.state.store import StoreAway
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ def wait_for(
             failed("away", str(error))
             if monotonic() - said >= SAID_AGAIN_S:
                 said = monotonic()
-                log.warning("%s; waiting for it", error)
+                log.warning("%s; waiting for it", error, extra=about(like=str(error)))
         until = monotonic() + wait_s
         while monotonic() < until:
             alive()

@@ -23,10 +23,12 @@ from streamer.kafka.cluster import Cluster, reach
 from streamer.kafka.progress import DeploymentWatch
 from streamer.kafka.slot import host_name, slot_name
 from streamer.kafka.topics import Topics, create
+from streamer.logs import about, counting
 from streamer.metrics import WorkerMetrics
 from streamer.settings import Settings
 from streamer.settings.service import HOME, StreamSettings
 from streamer.sinks.kafka import Encoder, KafkaDeadLetterSink, KafkaSink
+from streamer.sinks.said_letters import SaidLetters
 from streamer.sinks.transactions import Transactions
 from streamer.sources.kafka import KafkaSource, Stream
 from streamer.sources.schema_gate import SchemaGate, advice
@@ -68,6 +70,7 @@ def open_worker(settings: Settings, index: int, is_stopping: Callable[[], bool])
             store=settings.state.store,
             metrics_url=metrics_url(address, port, socket.gethostname()),
         )
+        stack.enter_context(counting(metrics.logged))
         health = Health(("models", "store", "assigned"))
         server = HealthServer(address, port, metrics.registry, health)
         server.start()
@@ -86,7 +89,9 @@ def open_worker(settings: Settings, index: int, is_stopping: Callable[[], bool])
         patiently(lambda: reach(home, REACH_S))
         for topic in patiently(lambda: create(home, topics, settings.kafka.replication_factor)):
             if topic.state == "differs":
-                log.warning("the topic %s is not as it must be (%s)", topic.name, "; ".join(topic.differences))
+                differences = "; ".join(topic.differences)
+                at = about((HOME, topic.name), like=topic.name)
+                log.warning("the topic %s is not as it must be (%s)", topic.name, differences, extra=at)
         store = patiently(lambda: open_store(settings))
         stack.callback(store.close)
         health.ready("store", True)
@@ -113,11 +118,12 @@ def open_worker(settings: Settings, index: int, is_stopping: Callable[[], bool])
         stack.callback(transactions.close)
         patiently(transactions.open)
         scored, embeddings, letters = patiently(lambda: _encoders(settings, topics))
+        said_letters = SaidLetters(KafkaDeadLetterSink(transactions.send, topics, letters, home.message_max_bytes))
         pipeline = build_pipeline(
             settings,
             store,
             [KafkaSink(transactions.send, topics, scored, embeddings)],
-            KafkaDeadLetterSink(transactions.send, topics, letters, home.message_max_bytes),
+            said_letters,
             schemas,
             classifier,
             revises=True,
@@ -129,6 +135,7 @@ def open_worker(settings: Settings, index: int, is_stopping: Callable[[], bool])
             source,
             pipeline,
             transactions,
+            said_letters,
             metrics,
             health,
             limit,

@@ -23,10 +23,10 @@ RECONNECT_BACKOFF_MAX_MS = 2_000
 REACH_SLICE_S = 2.0
 """`reach` looks this often whether it was refused: no more waiting helps then [s]."""
 
-SILENT = logging.getLogger("librdkafka")
-"""Takes what librdkafka would write to stderr by itself, and drops it: its errors reach us as errors."""
-SILENT.addHandler(logging.NullHandler())
-SILENT.propagate = False
+LIBRDKAFKA = logging.getLogger("librdkafka")
+"""Takes what librdkafka would write to stderr by itself, and drops it unless the log is at the level of debug: its
+errors reach us as errors."""
+LIBRDKAFKA.addHandler(logging.NullHandler())
 
 C = TypeVar("C")
 
@@ -63,6 +63,7 @@ class Cluster:
 
     def client(self, **more: Any) -> dict[str, Any]:
         """The properties of any client of this cluster; `more` are librdkafka's with `_` for `.`."""
+        LIBRDKAFKA.propagate = LIBRDKAFKA.isEnabledFor(logging.DEBUG)
         return {
             "bootstrap.servers": self.bootstrap,
             **self.options,
@@ -70,8 +71,8 @@ class Cluster:
             "message.max.bytes": self.message_max_bytes,
             "socket.keepalive.enable": True,
             "reconnect.backoff.max.ms": RECONNECT_BACKOFF_MAX_MS,
-            "log_level": 0,
-            "logger": SILENT,  # the lowest level still lets fatal errors through
+            "log_level": 6 if LIBRDKAFKA.propagate else 0,
+            "logger": LIBRDKAFKA,  # the lowest level still lets fatal errors through
             **{key if key in _NO_DOTS else key.replace("_", "."): value for key, value in more.items()},
         }
 

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from streamer.kafka.registry_api import RegistryApi, RegistryError, Schema
 from streamer.kafka.schema_cache import SchemaCache
+from streamer.logs import about
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +132,9 @@ class SchemaRegistry:
             kept = self._cache.registered(subject, schema_text)
             if kept is None:
                 raise
-            log.warning("%s; %s goes on with id %d of an earlier start", error, subject, kept)
+            log.warning(
+                "%s; %s goes on with id %d of an earlier start", error, subject, kept, extra=about(like=subject)
+            )
             return kept
         self._cache.keep_registered(subject, schema_text, schema_id)
         return schema_id

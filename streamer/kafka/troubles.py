@@ -7,6 +7,8 @@ import logging
 from confluent_kafka import KafkaError
 
 from streamer.kafka.cluster import Cluster, explain
+from streamer.kafka.lane import Lane
+from streamer.logs import about
 
 log = logging.getLogger(__name__)
 
@@ -16,14 +18,14 @@ class Troubles:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._said: set[tuple[int, str]] = set()
+        self._said: set[tuple[int, Lane | None]] = set()
 
-    def hear(self, error: KafkaError, about: str = "") -> None:
-        """Takes one report; `about` names what it is about, where that is less than the cluster."""
-        kind = error.code(), about
+    def hear(self, error: KafkaError, lane: Lane | None = None) -> None:
+        """Takes one report; `lane` is what it is about, where that is less than the cluster."""
+        kind = error.code(), lane
         if kind not in self._said:
             self._said.add(kind)
-            log.warning("%s%s", f"{about}: " if about else "", explain(error, self._cluster))
+            log.warning("%s%s", "" if lane is None else f"{lane}: ", explain(error, self._cluster), extra=about(lane))
 
     def over(self) -> None:
         """All goes well again: what comes now is news."""

@@ -34,6 +34,10 @@ WRITE_BUCKETS_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 6
 """Upper bounds [s]: a sink writes thousands of rows at once."""
 
 
+LOG_LEVELS = ("warning", "error", "critical")
+"""Levels of log lines that are counted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Definition(Generic[M]):
     """One metric."""
@@ -208,6 +212,13 @@ FAILURES = Definition(
     "failures",
     ("kind",),
 )
+LOG_LINES = Definition(
+    Counter,
+    "streamer_log_messages_total",
+    "Log lines of warning and above, repeats included that were only counted in the log.",
+    "lines",
+    ("level",),
+)
 BUILD = Definition(
     Gauge, "streamer_build_info", "Always 1: which worker this is.", "1", ("deployment", "slot", "host", "version")
 )
@@ -261,11 +272,12 @@ Metric: TypeAlias = Definition[Counter] | Definition[Gauge] | Definition[BatchHi
 WORKER: tuple[Metric, ...] = (
     MESSAGES, ALERTS, SCORES, YOUNG, SELECTED, UNCLASSIFIED, UNCALIBRATED, TOP_SCORE, SET_SIZE, NOVELTY, MISSING,
     REAL_SCORE, QUALITY, RECEIVED, BATCH, STAGE, LATENCY, LAST_BATCH, ASSIGNED, ASSIGNMENTS, LAG, PARKED, STATE, READY,
-    FAILURES, BUILD, MODEL, STORE, SUN,
+    FAILURES, LOG_LINES, BUILD, MODEL, STORE, SUN,
 )  # fmt: skip
 """Those of a worker, in the order of the docs page."""
 
 SINK: tuple[Metric, ...] = (
-    SINK_MESSAGES, SINK_WRITE, SINK_WAITING, SINK_LAG, SINK_LAST_WRITE, READY, FAILURES, BUILD,
+    SINK_MESSAGES, SINK_WRITE, SINK_WAITING, SINK_LAG, SINK_LAST_WRITE, READY, FAILURES, LOG_LINES,
+    BUILD,
 )  # fmt: skip
 """Those of a sink."""

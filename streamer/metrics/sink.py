@@ -31,6 +31,9 @@ class SinkMetrics:
         self._lag_messages = definitions.SINK_LAG.made(self.registry)
         self._last_write = definitions.SINK_LAST_WRITE.made(self.registry)
         self._failures = definitions.FAILURES.made(self.registry)
+        self._log_lines = definitions.LOG_LINES.made(self.registry)
+        for level in definitions.LOG_LEVELS:
+            self._log_lines.labels(level)  # from 0 on
         definitions.BUILD.made(self.registry).labels(deployment, sink, host, software).set(1)
 
     def written(self, messages: int, unreadable: int, seconds: float) -> None:
@@ -51,6 +54,10 @@ class SinkMetrics:
         for (topic, number), count in messages.items():
             self._lag_messages.labels(self._sink, topic, number).set(count)
         self._lag = set(messages)
+
+    def logged(self, level: str) -> None:
+        """Counts a log line of warning and above; `level` is its name in small letters."""
+        self._log_lines.labels(level).inc()
 
     def failed(self, kind: str) -> None:
         """Counts something that went wrong and is waited out."""

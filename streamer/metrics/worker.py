@@ -130,6 +130,10 @@ class WorkerMetrics:
         self._failures.labels(kind).inc()
         self._last_error = LastError(when=_utc(self._clock()), kind=kind, text=text)
 
+    def logged(self, level: str) -> None:
+        """Counts a log line of warning and above; `level` is its name in small letters."""
+        self._log_lines.labels(level).inc()
+
     def status(self) -> WorkerStatus:
         """The worker at this moment."""
         now = self._clock()
@@ -201,6 +205,9 @@ class WorkerMetrics:
         self._worker_state = definitions.STATE.made(self.registry)
         self._show_state()
         self._failures = definitions.FAILURES.made(self.registry)
+        self._log_lines = definitions.LOG_LINES.made(self.registry)
+        for level in definitions.LOG_LEVELS:
+            self._log_lines.labels(level)  # from 0 on
         who = self._identity
         build = definitions.BUILD.made(self.registry)
         build.labels(who["deployment"], who["slot"], who["host"], who["software"]).set(1)

@@ -16,6 +16,7 @@ from streamer.settings.service import (
     ClusterSettings,
     DeadLetterSettings,
     KafkaSettings,
+    LogSettings,
     MetricsSettings,
     RegistrySettings,
     SinkSettings,
@@ -277,6 +278,7 @@ class Settings(Section):
     metrics: MetricsSettings = setting(
         MetricsSettings(), description="What running workers and sinks show over HTTP: /metrics, /healthz, /readyz."
     )
+    logs: LogSettings = setting(LogSettings(), description="What workers, sinks and their supervisor say on stderr.")
     sinks: SinkSettings = setting(SinkSettings(), description="What `streamer sink` writes, and how often.")
 
     @model_validator(mode="after")

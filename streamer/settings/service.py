@@ -264,6 +264,24 @@ class MetricsSettings(Section):
     )
 
 
+class LogSettings(Section):
+    """What workers, sinks and their supervisor say on stderr."""
+
+    format: Literal["text", "json"] = setting(
+        "text", description="`text` for people; `json` for programs: one object a line."
+    )
+    level: Literal["debug", "info", "warning"] = setting(
+        "info", description="The least that is said. `debug` adds what the Kafka clients say themselves."
+    )
+    repeat_s: Number = setting(
+        60.0,
+        unit="s",
+        ge=0.0,
+        le=86_400.0,
+        description="So long after a warning or an error others of its kind are counted instead of said. 0 says all.",
+    )
+
+
 class SinkSettings(Section):
     """What `streamer sink` writes, and how often."""
 

@@ -19,8 +19,10 @@ from schemas.wire import Record
 from streamer.kafka.cluster import Unreachable
 from streamer.kafka.offsets import Partition
 from streamer.kafka.registry import SchemaRegistry
+from streamer.logs import about
 from streamer.sinks.acknowledged import AcknowledgedProducer
 from streamer.sinks.base import Away, DeadLetterSink
+from streamer.sinks.said_letters import say
 from streamer.sinks.subscription import Subscription
 
 log = logging.getLogger(__name__)
@@ -167,7 +169,6 @@ class Follower:
         self._writer_schema = writer_schema
         self._limits, self._watcher, self._is_stopping = limits, watcher, is_stopping
         self._batch = _Batch()
-        self._has_said_unreadable = False
         self.tally = Tally()
 
     def run(self, until_end: bool = False) -> Tally:
@@ -246,15 +247,13 @@ class Follower:
                 self._deliver(readable[middle:])
 
     def _refuse(self, message: Message, error: RecordFileError) -> None:
-        """Makes a dead letter; the first is said with its place, the others are counted batch by batch."""
+        """Makes a dead letter, and says it."""
         at = Coordinates(self._cluster, message.topic() or "", message.partition() or 0, message.offset() or 0)
-        if not self._has_said_unreadable:
-            log.warning("%s is left out and goes to the dead letters (others are only counted): %s", at, error)
-            self._has_said_unreadable = True
         _, published_ms = message.timestamp()
         packet = Packet(at, message.value() or b"", time(), published_ms / 1000 if published_ms > 0 else None)
         letter = DeadLetter.of(packet, reason=UNREADABLE, stage=STAGE, detail=str(error))
         self._patiently(lambda: self._dead_letters.write([letter]))
+        say(letter)
         self._batch.unreadable += 1
 
     def _write(self) -> None:
@@ -269,8 +268,6 @@ class Follower:
             self.tally.batches += 1
             self._watcher.written(batch.messages, batch.unreadable, monotonic() - began)
             log.info("%d messages written", batch.messages - batch.unreadable)
-            if batch.unreadable:
-                log.warning("%d messages could not be read and went to the dead letters", batch.unreadable)
         self._start_batch()
 
     def _patiently(self, ask: Callable[[], T]) -> T:
@@ -282,7 +279,7 @@ class Follower:
             except (Away, Unreachable) as error:
                 self._watcher.away(isinstance(error, Away))
                 if monotonic() - said >= SAID_AGAIN_S:
-                    log.warning("%s; waiting for it", error)
+                    log.warning("%s; waiting for it", error, extra=about(like=str(error)))
                     said = monotonic()
             else:
                 if said > 0:

@@ -81,7 +81,7 @@ class Fetcher:
             elif error.fatal() or error.code() == KafkaError._FATAL:
                 raise KafkaFailure(explain(error, self.cluster))
             else:  # the client's own to mend: brokers that are away, leaders that move, rights that are missing
-                self.troubles.hear(error, str(self._lane(message)) if message.topic() else "")
+                self.troubles.hear(error, self._lane(message) if message.topic() else None)
         if found.messages:
             self.troubles.over()
         return found

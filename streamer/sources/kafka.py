@@ -17,6 +17,7 @@ from schemas.packet import Coordinates, Packet
 from streamer.kafka.cluster import Cluster, KafkaFailure, explain, open_client
 from streamer.kafka.lane import Lane
 from streamer.kafka.topics import Topics, make_positions, nights
+from streamer.logs import about
 from streamer.sources.fetcher import Fetcher
 from streamer.sources.membership import HomePartition, Membership
 
@@ -248,7 +249,7 @@ class KafkaSource:
         if reason is not None:
             self._fetchers[cluster].drop([lane])
             self._parked[lane] = _Parked(at.offset, payload, reason)
-            log.info("%s waits at offset %d: %s", lane, at.offset, reason)
+            log.info("%s waits at offset %d: %s", lane, at.offset, reason, extra=about(at))
             return None
         self._next[lane] = at.offset + 1
         _, published_ms = message.timestamp()
@@ -261,12 +262,12 @@ class KafkaSource:
             if reason is None:
                 del self._parked[lane]
                 self._fetchers[lane.cluster].add({lane: parked.offset})
-                log.info("%s goes on at offset %d", lane, parked.offset)
+                log.info("%s goes on at offset %d", lane, parked.offset, extra=about(lane, offset=parked.offset))
             elif reason != parked.reason:
                 self._parked[lane] = parked._replace(reason=reason)
                 news[reason] += 1
         for reason, count in news.items():
-            log.warning("%d partitions wait: %s", count, reason)
+            log.warning("%d partitions wait: %s", count, reason, extra=about(like=reason))
 
     def _start_again(self, lane: Lane) -> None:
         """Goes on where a lane begins now: what lay before is gone from the topic, and that is said loudly."""
@@ -278,7 +279,7 @@ class KafkaSource:
             f"{lane}: offset {held} is no more (the topic holds {low} to {high}): goes on at {low}. Messages between "
             "were deleted before they were read, or the topic was made anew"
         )
-        log.error("%s", text)
+        log.error("%s", text, extra=about(lane, offset=held))
         self._failed("expired", text)
         fetcher = self._fetchers[lane.cluster]
         fetcher.drop([lane])
@@ -294,7 +295,7 @@ class KafkaSource:
         try:
             return fetcher.ends(lane)
         except KafkaException as failed:
-            fetcher.troubles.hear(failed.args[0], str(lane))
+            fetcher.troubles.hear(failed.args[0], lane)
             self._silent[lane.cluster] = _Silent(monotonic() + SILENT_S, explain(failed.args[0], fetcher.cluster))
             return None
 
@@ -328,7 +329,7 @@ class KafkaSource:
                 is_at_end = lane.partition < self._at_end.get((lane.cluster, lane.topic), 0)
                 position = ends[1] if is_at_end else ends[0]
                 if is_at_end:
-                    log.info("%s begins at its end, offset %d", lane, position)
+                    log.info("%s begins at its end, offset %d", lane, position, extra=about(lane, offset=position))
                 self._started[lane] = position
             self._next[lane] = position
             self._fetchers[lane.cluster].add({lane: position})
@@ -357,7 +358,7 @@ class KafkaSource:
         self._met |= topics.keys() - self._silent.keys()
         for text in missing:
             if text not in self._missing:
-                log.warning("%s: waiting for it", text)
+                log.warning("%s: waiting for it", text, extra=about(like=text))
                 self._failed("missing", text)
         self._missing = missing
         self._look_wait_s = min(2 * self._look_wait_s, REFRESH_S) if missing else FIRST_LOOK_S

@@ -185,7 +185,9 @@ def test_alerts_without_an_embedding_have_no_embedding_record() -> None:
 
 def test_a_dead_letter_keeps_the_bytes_and_where_they_came_from(tmp_path: Path) -> None:
     packet = Packet(Coordinates("/a|b", "m.avro", 3, 2**40), b"\x00\xff broken", 1.7e9 + 0.125, 1.6e9)
-    letter = records.DeadLetter.of(packet, reason="truncated", stage="decode", detail="ends early", survey="ztf")
+    letter = records.DeadLetter.of(
+        packet, reason="truncated", stage="decode", detail="ends early", survey="ztf", alert_id=2**60 + 1
+    )
     records.write_dead_letters(tmp_path / "one.avro", [letter])
     (found,) = records.read_dead_letters(tmp_path / "one.avro")
     assert found == letter
@@ -193,6 +195,7 @@ def test_a_dead_letter_keeps_the_bytes_and_where_they_came_from(tmp_path: Path) 
     assert str(found.coordinates) == str(packet.coordinates)
     assert found.received == datetime.fromtimestamp(1.7e9, UTC) + timedelta(microseconds=125000)
     assert (found.survey, found.stage, found.reason, found.detail) == ("ztf", "decode", "truncated", "ends early")
+    assert found.alert_id == 2**60 + 1
     (plain,) = fastavro.reader(io.BytesIO((tmp_path / "one.avro").read_bytes()))
     assert plain["payload"] == packet.payload
 

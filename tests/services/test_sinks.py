@@ -196,7 +196,7 @@ def test_the_command_ends_with_the_topics_and_says_what_it_did(deployment: Deplo
         "written": 10,
         "unreadable": 0,
     }
-    assert said.stderr.splitlines()[-1].startswith("10 messages written in 1 batches, 0 unreadable ones")
+    assert ": 10 messages written in 1 batches, 0 unreadable ones" in said.stderr.splitlines()[-1]
 
 
 def test_a_sink_killed_again_and_again_has_each_score_once(kind: str, deployment: Deployment) -> None:
@@ -334,7 +334,7 @@ def test_a_second_sink_on_a_folder_is_refused_in_one_line(kind: str, deployment:
     with only_writer(folder):
         refused = deployment.run(kind)
     assert refused.returncode == 2
-    assert refused.stderr.startswith(f"streamer: the folder {folder} is written by process {os.getpid()}: ")
+    assert f" ERROR sink {kind}: the folder {folder} is written by process {os.getpid()}: " in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
 
 

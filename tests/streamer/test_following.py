@@ -198,17 +198,17 @@ def test_a_dead_letter_that_finds_no_room_waits_for_it() -> None:
     assert [letter.payload for letter in around.letters] == [b"foreign"]
 
 
-def test_many_unreadable_messages_are_said_once_and_then_counted(caplog: pytest.LogCaptureFixture) -> None:
+def test_each_unreadable_message_is_said_with_its_place_as_one_kind(caplog: pytest.LogCaptureFixture) -> None:
     around = Around([b"foreign"] * 60)
     with caplog.at_level(logging.WARNING):
         follower(around, 20).run(until_end=True)
     assert len(around.letters) == 60
-    places = [text for text in caplog.messages if "is left out" in text]
-    assert len(places) == 1
-    assert "others are only counted" in places[0]
-    assert [text for text in caplog.messages if text not in places] == [
-        "20 messages could not be read and went to the dead letters"
-    ] * 3
+    assert {record.levelname for record in caplog.records} == {"WARNING"}
+    places = [(letter.coordinates.stream, letter.coordinates.offset) for letter in around.letters]
+    assert [(line.topic, line.offset) for line in caplog.records] == places  # type: ignore[attr-defined]
+    assert {(line.reason, line.like) for line in caplog.records} == {  # type: ignore[attr-defined]
+        ("unreadable_message", "sink unreadable_message")
+    }
 
 
 def test_told_to_stop_while_something_is_away_it_says_what_stays_and_commits_nothing(

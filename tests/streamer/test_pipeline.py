@@ -114,6 +114,26 @@ def test_what_cannot_be_read_is_a_dead_letter_and_takes_no_neighbour_along(
     assert letter.detail
 
 
+@pytest.mark.parametrize("survey", ["ztf", "lsst"])
+def test_the_letter_of_an_alert_with_an_absurd_value_names_the_alert(bench: Bench, survey: str) -> None:
+    ids: list[int] = []
+
+    def misplace(record: dict[str, Any]) -> None:
+        ids.append(record["candid"] if survey == "ztf" else record["diaSource"]["diaSourceId"])
+        record["candidate" if survey == "ztf" else "diaSource"]["dec"] = 400.0
+
+    bad = bend_ztf(ZTF[1], misplace) if survey == "ztf" else bend_lsst(LSST[1], misplace)
+    bench.pipeline.process(packets([bad]))
+    (letter,) = bench.letters.letters.values()
+    assert (letter.reason, letter.alert_id) == ("bad_value", ids[0])
+
+
+def test_the_letter_of_an_alert_without_an_id_names_none(bench: Bench) -> None:
+    bench.pipeline.process(packets([_without_record(ZTF[0])]))
+    (letter,) = bench.letters.letters.values()
+    assert (letter.reason, letter.alert_id) == ("missing_field", None)
+
+
 def _cutout(stamp: bytes | None) -> Any:
     def change(record: dict[str, Any]) -> None:
         record["cutoutScience"] = None if stamp is None else {"fileName": "x", "stampData": stamp}
@@ -304,6 +324,7 @@ def test_an_alert_that_breaks_a_stage_is_alone_in_its_dead_letter(tmp_path: Path
     assert (outcomes.scored, dict(outcomes.dead_letter)) == (59, {"processing_error": 1})
     (letter,) = bench.letters.letters.values()
     assert "breaks the classifier" in letter.detail
+    assert letter.alert_id == bad
     assert letter.payload in ZTF
     bench.store.close()
 
@@ -361,7 +382,7 @@ def test_an_alert_that_breaks_the_decoding_is_alone_in_its_dead_letter(
     outcomes = bench.pipeline.process(stream)
     assert (outcomes.scored, dict(outcomes.dead_letter)) == (8, {"processing_error": 1})
     (letter,) = bench.letters.letters.values()
-    assert (letter.stage, letter.survey, letter.payload) == ("decode", "ztf", ZTF[4])
+    assert (letter.stage, letter.survey, letter.alert_id, letter.payload) == ("decode", "ztf", None, ZTF[4])
 
 
 def test_scores_that_are_not_finite_carry_a_reason_and_no_embedding(

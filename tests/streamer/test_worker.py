@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from schemas.packet import Coordinates, Packet
+from schemas.records import DeadLetter
+from schemas.surveys.reading import Rejected
 from streamer import worker as module
 from streamer.errors import UserError
 from streamer.health import Health
@@ -18,7 +20,8 @@ from streamer.kafka.lane import Lane
 from streamer.kafka.slot import ShutOut, SlotTaken
 from streamer.kafka.topics import Topics
 from streamer.metrics import WorkerMetrics
-from streamer.outcomes import Outcomes
+from streamer.outcomes import Outcomes, letter_of
+from streamer.sinks.said_letters import SaidLetters
 from streamer.sinks.transactions import TakenBack
 from streamer.sources.kafka import KafkaSource, Stream
 from streamer.state.store import StoreAway
@@ -116,11 +119,24 @@ class Pipeline:
     def __init__(self, *failures: Exception, dead: int = 0) -> None:
         self._failures, self._dead = list(failures), dead
         self.seconds: dict[str, float] = {}
+        self.dead_letters = SaidLetters(NullLetters())
 
     def process(self, packets: Sequence[Packet]) -> Outcomes:
         if self._failures:
             raise self._failures.pop(0)
+        rejected = [Rejected(bad, "foreign_bytes", "no alert", "ztf", 42) for bad in packets[: self._dead]]
+        self.dead_letters.write([letter_of(bad, "decode") for bad in rejected])
         return outcomes(len(packets), self._dead)
+
+
+class NullLetters:
+    """A sink of dead letters that keeps none."""
+
+    def write(self, letters: Sequence[DeadLetter]) -> None: ...
+
+    def flush(self) -> None: ...
+
+    def close(self) -> None: ...
 
 
 @pytest.fixture(autouse=True)
@@ -142,8 +158,10 @@ def run(
         deployment="d", slot="s", host="h", software="1", model="m", model_version="1", bundle_hash="0", store="sqlite",
         metrics_url="",
     )  # fmt: skip
-    health, limit = health or Health(CONDITIONS), DeadLetterLimit(0.5, 10)
-    made = Worker(source, pipeline, transactions, metrics, health, limit, Topics("t"), "s", last_word, 100, 0.0)  # type: ignore[arg-type]
+    health, limit, letters = health or Health(CONDITIONS), DeadLetterLimit(0.5, 10), pipeline.dead_letters
+    made = Worker(
+        source, pipeline, transactions, letters, metrics, health, limit, Topics("t"), "s", last_word, 100, 0.0
+    )  # type: ignore[arg-type]
     left = iter([False] * turns)
     made.run(lambda: next(left, True))
     return metrics
@@ -350,3 +368,21 @@ def test_packets_of_a_lane_that_went_through_other_hands_are_let_go_even_when_it
     assert source.keep(packets) == [packets[0], packets[2]]
     source._lose([("t.positions.rubin.alerts", 1)])
     assert source.keep(packets) == [packets[0]]
+
+
+def test_a_dead_letter_is_said_once_when_it_is_lasting_with_all_that_is_known(caplog: pytest.LogCaptureFixture) -> None:
+    pipeline, transactions = Pipeline(dead=1), Transactions(TakenBack("the group has changed"))
+    with caplog.at_level("WARNING"):
+        run(Source(BATCH), pipeline, transactions)
+    assert transactions.committed == [BATCH]
+    (line,) = [record for record in caplog.records if "dead letter" in record.message]
+    assert line.message == "a message became a dead letter: foreign_bytes: no alert"
+    fields = ("cluster", "topic", "partition", "offset", "survey", "alert_id", "stage", "reason")
+    assert [getattr(line, name) for name in fields] == ["home", "alerts", 0, 0, "ztf", 42, "decode", "foreign_bytes"]
+
+
+def test_letters_of_a_batch_that_another_worker_has_now_are_not_said(caplog: pytest.LogCaptureFixture) -> None:
+    pipeline, transactions = Pipeline(dead=1), Transactions(TakenBack("the group has changed"))
+    run(Source(BATCH, lost=BATCH), pipeline, transactions)
+    assert transactions.committed == []
+    assert "dead letter" not in caplog.text

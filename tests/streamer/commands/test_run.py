@@ -17,7 +17,7 @@ def test_a_place_that_another_user_holds_ends_the_service_with_code_3_and_a_line
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(command, "log_to_stderr", lambda name: None)  # it would stay so for other tests
+    monkeypatch.setattr(command, "log_to_stderr", lambda settings, process: None)  # it would stay so for other tests
     (tmp_path / "transient-streamer-mine-node-1.lock").mkdir()  # cannot be opened, by root either
     settings = Settings(deployment="mine", host="node-1", streams=(StreamSettings(topics=("alerts",)),))
     assert command.run_service(settings, 1, None) == Ended.SLOT_TAKEN
