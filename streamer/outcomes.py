@@ -23,6 +23,9 @@ YOUNG_DETECTIONS = 5
 UNCLASSIFIED = "unclassified"
 """Stands for the class of an alert that no model could classify."""
 
+PROCESSING_ERROR = "processing_error"
+"""Reason of the dead letter of an alert that could be read and not be processed."""
+
 Values = Counter[tuple[str, float]]
 """How often each value came, by (survey, value); values between 0 and 1 rounded up to hundredths."""
 

@@ -15,7 +15,7 @@ from schemas.light_curve import IntArray
 from schemas.packet import Packet
 from schemas.stamps import primary_images
 from schemas.surveys.reading import Rejected
-from streamer.outcomes import Outcomes, Taken, letter_of
+from streamer.outcomes import PROCESSING_ERROR, Outcomes, Taken, letter_of
 from streamer.processors.assemble import Assemble
 from streamer.processors.assess import Assess
 from streamer.processors.classify import Classify
@@ -126,7 +126,7 @@ class Pipeline:
                 where = traceback.extract_tb(error.__traceback__)[-1]
                 detail = f"{type(error).__name__}: {error} ({where.name}, line {where.lineno})"
                 alert_id = int(self.alert_ids[0]) if len(self.alert_ids) else None
-                rejected = Rejected(packets[0], "processing_error", detail, survey_of(packets[0]), alert_id)
+                rejected = Rejected(packets[0], PROCESSING_ERROR, detail, survey_of(packets[0]), alert_id)
                 taken.letters.append(letter_of(rejected, self.stage))
                 return
             middle = len(packets) // 2

@@ -26,6 +26,10 @@ DEAD_LETTER_LIMIT = "dead_letter_limit"
 ENDED = "ended"
 """Kind of whatever else ends a worker: the last thing that it says."""
 
+FAILURE_KINDS = ("away", "store_away", "taken_back", "expired", "missing", DEAD_LETTER_LIMIT, ENDED)
+"""Every kind of a worker's failures. away: a dependency at the start; store_away: the object store amid the work;
+taken_back: a batch that is done again; expired: messages deleted unread; missing: a topic or a survey's cluster."""
+
 
 class _Said(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")

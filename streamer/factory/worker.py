@@ -70,6 +70,8 @@ def open_worker(settings: Settings, index: int, is_stopping: Callable[[], bool])
             store=settings.state.store,
             metrics_url=metrics_url(address, port, socket.gethostname()),
         )
+        for survey in ("ztf", "lsst"):
+            metrics.selects(survey, [selection.name for selection in getattr(settings.selections, survey)])
         stack.enter_context(counting(metrics.logged))
         health = Health(("models", "store", "assigned"))
         server = HealthServer(address, port, metrics.registry, health)

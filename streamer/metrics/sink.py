@@ -31,6 +31,7 @@ class SinkMetrics:
         self._lag_messages = definitions.SINK_LAG.made(self.registry)
         self._last_write = definitions.SINK_LAST_WRITE.made(self.registry)
         self._failures = definitions.FAILURES.made(self.registry)
+        self._failures.labels("away")  # from 0 on, so that the first one is a change that Prometheus sees
         self._log_lines = definitions.LOG_LINES.made(self.registry)
         for level in definitions.LOG_LEVELS:
             self._log_lines.labels(level)  # from 0 on

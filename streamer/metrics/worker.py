@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import get_args
@@ -13,13 +13,17 @@ from typing import get_args
 import numpy as np
 from prometheus_client import CollectorRegistry, ProcessCollector, disable_created_metrics
 
+from schemas.alert import QUALITY_FLAGS
+from schemas.codec import REASONS
 from schemas.light_curve import FloatArray
+from schemas.taxonomy import CLASSES, MODALITIES
 from streamer.kafka.lane import Lane
 from streamer.metrics import definitions
 from streamer.metrics.recent import RecentRate, RecentValues
 from streamer.metrics.sun import SITES, Site, altitude_deg
-from streamer.outcomes import Outcomes
+from streamer.outcomes import PROCESSING_ERROR, UNCLASSIFIED, Outcomes
 from streamer.status import (
+    FAILURE_KINDS,
     LastError,
     LatencyStatus,
     ModelStatus,
@@ -71,6 +75,11 @@ class WorkerMetrics:
         self._rate = RecentRate(RATE_WINDOW_S, self._started_unix_s)
         self._latency = RecentValues(LATENCY_WINDOW_S, LATENCIES_MOST)
         self._make_metrics()
+
+    def selects(self, survey: str, selections: Iterable[str]) -> None:
+        """Takes the names of a survey's selections, to be shown from zero on."""
+        for name in selections:
+            self._selected.labels(survey, name)
 
     def enter(self, state: WorkerState) -> None:
         """Says what the worker is at. That it is running follows from `assigned`, that it is parked from `parked`."""
@@ -216,8 +225,29 @@ class WorkerMetrics:
         definitions.STORE.made(self.registry).labels(who["store"]).set(1)
         altitude = definitions.SUN.made(self.registry)
         for survey, site in SITES.items():
-            self._alerts.labels(survey)  # from 0 on, so that the first alert is a change that Prometheus sees
             altitude.labels(survey).set_function(partial(self._sun_altitude_deg, site))
+        self._begin_at_zero()
+
+    def _begin_at_zero(self) -> None:
+        """Shows what may be counted before it is: Prometheus takes no notice of a series' first value."""
+        self._messages.labels("scored", "")
+        self._messages.labels("duplicate", "")
+        for reason in (*REASONS, PROCESSING_ERROR):
+            self._messages.labels("dead_letter", reason)
+        for kind in FAILURE_KINDS:
+            self._failures.labels(kind)
+        for survey in SITES:
+            self._alerts.labels(survey)
+            self._uncalibrated.labels(survey)
+            for name in (*CLASSES, UNCLASSIFIED):
+                self._scores.labels(survey, name)
+                self._young.labels(survey, name)
+            for modality in MODALITIES:
+                self._missing.labels(survey, modality)
+            for flag in QUALITY_FLAGS:
+                self._quality.labels(survey, flag)
+            for histogram in (self._top_score, self._set_size, self._novelty, self._real_score):
+                histogram.observe((), survey)
 
     def _count_outcomes(self, outcomes: Outcomes) -> None:
         self._messages.labels("scored", "").inc(outcomes.scored)

@@ -90,28 +90,50 @@ def samples(metrics: WorkerMetrics | SinkMetrics, name: str) -> dict[tuple[str, 
     }
 
 
+def counted(metrics: WorkerMetrics | SinkMetrics, name: str) -> dict[tuple[str, ...], float]:
+    """As `samples`, without those that stand at zero."""
+    return {labels: value for labels, value in samples(metrics, name).items() if value}
+
+
+def test_what_may_be_counted_is_shown_from_zero_on(metrics: WorkerMetrics) -> None:
+    metrics.selects("lsst", ["real", "rare"])
+    for name, labels in (
+        ("messages_total", ("dead_letter", "truncated")),
+        ("messages_total", ("dead_letter", "processing_error")),
+        ("failures_total", ("store_away",)),
+        ("alerts_total", ("ztf",)),
+        ("scores_total", ("lsst", "TDE")),
+        ("young_scores_total", ("ztf", "unclassified")),
+        ("selections_total", ("lsst", "rare")),
+        ("modality_missing_total", ("ztf", "spectrum")),
+        ("quality_flags_total", ("lsst", "edge")),
+        ("novelty_ratio_bucket", ("ztf", "0.9")),
+    ):
+        assert samples(metrics, f"streamer_{name}")[labels] == 0
+
+
 def test_every_message_of_a_batch_is_counted_under_one_outcome(metrics: WorkerMetrics) -> None:
     for _ in range(2):
         metrics.batch(BATCH, STAGES, 5_000, np.array([]))
-    counted = samples(metrics, "streamer_messages_total")
-    assert counted == {
+    outcomes = counted(metrics, "streamer_messages_total")
+    assert outcomes == {
         ("scored", ""): 8,
         ("duplicate", ""): 2,
         ("filtered", "no_selection"): 6,
         ("dead_letter", "unknown_schema"): 4,
     }
-    assert sum(counted.values()) == 20
-    assert samples(metrics, "streamer_scores_total") == {("ztf", "SN I"): 6, ("ztf", "unclassified"): 2}
-    assert samples(metrics, "streamer_unclassified_total") == {("too_few_points",): 2}
-    assert samples(metrics, "streamer_uncalibrated_total") == {("ztf",): 4}
-    assert samples(metrics, "streamer_quality_flags_total") == {("ztf", "dipole"): 4}
-    assert samples(metrics, "streamer_alerts_total") == {("ztf",): 16, ("lsst",): 0}
-    assert samples(metrics, "streamer_young_scores_total") == {("ztf", "SN I"): 2}
-    assert samples(metrics, "streamer_selections_total") == {("ztf", "real"): 8, ("ztf", "bright"): 2}
-    assert samples(metrics, "streamer_modality_missing_total") == {("ztf", "spectrum"): 8}
-    assert samples(metrics, "streamer_top_score_ratio_count") == {("ztf",): 4, ("lsst",): 2}
+    assert sum(outcomes.values()) == 20
+    assert counted(metrics, "streamer_scores_total") == {("ztf", "SN I"): 6, ("ztf", "unclassified"): 2}
+    assert counted(metrics, "streamer_unclassified_total") == {("too_few_points",): 2}
+    assert counted(metrics, "streamer_uncalibrated_total") == {("ztf",): 4}
+    assert counted(metrics, "streamer_quality_flags_total") == {("ztf", "dipole"): 4}
+    assert counted(metrics, "streamer_alerts_total") == {("ztf",): 16}
+    assert counted(metrics, "streamer_young_scores_total") == {("ztf", "SN I"): 2}
+    assert counted(metrics, "streamer_selections_total") == {("ztf", "real"): 8, ("ztf", "bright"): 2}
+    assert counted(metrics, "streamer_modality_missing_total") == {("ztf", "spectrum"): 8}
+    assert counted(metrics, "streamer_top_score_ratio_count") == {("ztf",): 4, ("lsst",): 2}
     assert samples(metrics, "streamer_top_score_ratio_sum")["ztf",] == pytest.approx(1.64)
-    assert samples(metrics, "streamer_prediction_set_classes_sum") == {("ztf",): 8}
+    assert counted(metrics, "streamer_prediction_set_classes_sum") == {("ztf",): 8}
     assert samples(metrics, "streamer_novelty_ratio_bucket")["ztf", "0.3"] == 4
     assert samples(metrics, "streamer_received_bytes_total") == {(): 10_000}
     assert samples(metrics, "streamer_batch_messages_sum") == {(): 20}
@@ -248,7 +270,7 @@ def test_failures_are_counted_by_kind_and_the_last_one_is_kept(metrics: WorkerMe
     clock.now += 5
     metrics.failed("taken_back", "fenced")
     metrics.failed("taken_back", "fenced again")
-    assert samples(metrics, "streamer_failures_total") == {("store_away",): 1, ("taken_back",): 2}
+    assert counted(metrics, "streamer_failures_total") == {("store_away",): 1, ("taken_back",): 2}
     error = metrics.status().last_error
     assert error is not None
     assert (error.kind, error.text, error.when.timestamp()) == ("taken_back", "fenced again", T0 + 5)
@@ -338,4 +360,4 @@ def test_two_workers_in_one_process_share_nothing(metrics: WorkerMetrics, clock:
         clock=clock,
     )
     metrics.batch(BATCH, STAGES, 1, np.array([]))
-    assert samples(other, "streamer_messages_total") == {}
+    assert counted(other, "streamer_messages_total") == {}
