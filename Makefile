@@ -8,7 +8,7 @@ DEMO_OUT ?= demo-output
 PYTEST_ARGS ?=
 SERVICES_ARGS ?=
 
-.PHONY: help demo services service-parts test test-train lint format docs docs-pages lock venv venv-runtime venv-train
+.PHONY: help demo services service-parts dashboards test test-train lint format docs docs-pages lock venv venv-runtime venv-train
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 15
@@ -44,6 +44,9 @@ docs: venv ## The docs site, strictly, into site/
 
 docs-pages: venv ## Write the pages that are made from the code (configuration, CLI, schemas)
 	$(VENV)/bin/python -m scripts.docs_pages
+
+dashboards: venv ## Write the Grafana dashboards of deploy/grafana from scripts/dashboards
+	$(VENV)/bin/python -m scripts.dashboards
 
 lock: venv ## Pin every dependency anew (LOCK_ARGS=--upgrade for newer versions)
 	scripts/make_locks.sh $(VENV)/bin/uv $(LOCK_ARGS)
