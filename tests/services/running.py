@@ -50,6 +50,7 @@ class Service:
         self._environment = os.environ | {"OMP_NUM_THREADS": "1"} | environment
         folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
+        self.deployment = settings.get("deployment")
         self.prefix = settings.get("kafka", {}).get("topic_prefix", "streamer")
         self.config = folder / "streamer.yaml"
         self.config.write_text(yaml.safe_dump({"metrics": {"port": self.port}} | settings))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -50,6 +51,10 @@ class Running:
         read = [row for message in self.read("dead_letters") for row in records(message)]
         return sorted(read, key=lambda row: int(row["coordinates"]["offset"]))
 
+    def lines(self) -> list[dict[str, Any]]:
+        """All that the service has said; each line is an object."""
+        return [json.loads(text) for text in self.service.said().splitlines()]
+
     def read(self, name: str) -> list[Any]:
         return self.kafka.read(f"{self.service.prefix}.{name}")
 
@@ -58,7 +63,9 @@ class Running:
 def running(kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("messages")
     topic, nightly = kafka.topic("alerts"), unique("night") + "-{date}"
-    given = settings(kafka.bootstrap, folder, [topic, nightly], dead_letters={"max_fraction": 1.0})
+    given = settings(
+        kafka.bootstrap, folder, [topic, nightly], dead_letters={"max_fraction": 1.0}, logs={"format": "json"}
+    )
     given["kafka"] |= {"fetch_max_mb": 1, "message_max_mb": MESSAGE_MAX_BYTES // 1_000_000}
     given["streams"][0] |= {"nights_back": 1, "nights_ahead": 0}
     for days in (0, 1, 3):
@@ -91,6 +98,27 @@ def test_what_cannot_be_read_becomes_a_dead_letter_and_its_neighbours_are_scored
         ("decode", "unknown_schema"),
     ]
     assert "set lsst_registry.url" in letters[4]["detail"]
+
+
+def test_each_kind_of_dead_letter_is_said_with_its_place_and_its_repeats_are_counted(running: Running) -> None:
+    before = len(running.letters())
+
+    def misplace(record: dict[str, Any]) -> None:
+        record["candidate"]["dec"] = 400.0
+
+    running.send(*[bend_ztf(running.unexpected(), misplace) for _ in range(3)], running.fresh())
+    running.scores.wait(running.sent)
+    letter = running.letters()[before]
+    said = until(
+        lambda: [line for line in running.lines() if line.get("reason") == "bad_value"], "the dead letter is said"
+    )
+    assert [(line["level"], line["survey"], line["stage"]) for line in said] == [("WARNING", "ztf", "decode")]
+    assert said[0].items() >= {"alert_id": letter["alert_id"], "deployment": running.service.deployment}.items()
+    assert (said[0]["cluster"], said[0]["topic"], said[0]["partition"], said[0]["offset"]) == tuple(
+        letter["coordinates"][name] for name in ("origin", "stream", "partition", "offset")
+    )
+    assert letter["alert_id"] > 0
+    assert running.service.count("streamer_log_messages_total") >= 3
 
 
 def test_a_message_larger_than_all_limits_is_cut_into_a_dead_letter_and_the_rest_goes_on(running: Running) -> None:
@@ -157,5 +185,6 @@ def test_prometheus_has_of_a_running_worker_what_was_processed(
 def test_nothing_of_all_that_came_twice_or_stopped_the_worker(running: Running) -> None:
     assert running.scores.look() == running.sent
     assert set(running.scores.seen.values()) <= {1}
+    assert {line["level"] for line in running.lines()} <= {"INFO", "WARNING"}
     assert "started again" not in running.service.said()
     assert "Traceback" not in running.service.said()

@@ -276,6 +276,15 @@ def test_failures_are_counted_by_kind_and_the_last_one_is_kept(metrics: WorkerMe
     assert (error.kind, error.text, error.when.timestamp()) == ("taken_back", "fenced again", T0 + 5)
 
 
+def test_log_lines_are_counted_by_level_from_zero_on(metrics: WorkerMetrics) -> None:
+    sink = SinkMetrics(sink="parquet", deployment="night", host="h", software="1")
+    for shown in (metrics, sink):
+        assert set(samples(shown, "streamer_log_messages_total").values()) == {0}
+        for level in ("warning", "error", "warning"):
+            shown.logged(level)
+        assert samples(shown, "streamer_log_messages_total") == {("warning",): 2, ("error",): 1, ("critical",): 0}
+
+
 def test_a_status_says_who_the_worker_is_and_what_it_did(metrics: WorkerMetrics, clock: Clock) -> None:
     clock.now += 10
     metrics.batch(BATCH, STAGES, 5_000, np.linspace(0.1, 0.3, 101))

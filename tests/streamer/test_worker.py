@@ -381,6 +381,14 @@ def test_a_dead_letter_is_said_once_when_it_is_lasting_with_all_that_is_known(ca
     assert [getattr(line, name) for name in fields] == ["home", "alerts", 0, 0, "ztf", 42, "decode", "foreign_bytes"]
 
 
+def test_what_is_said_is_not_said_again_with_the_next_batch(caplog: pytest.LogCaptureFixture) -> None:
+    letters = SaidLetters(NullLetters())
+    for offset in (0, 1):
+        letters.write([letter_of(Rejected(packet(offset), "foreign_bytes", "no alert"), "decode")])
+        letters.committed()
+    assert [record.offset for record in caplog.records] == [0, 1]  # type: ignore[attr-defined]
+
+
 def test_letters_of_a_batch_that_another_worker_has_now_are_not_said(caplog: pytest.LogCaptureFixture) -> None:
     pipeline, transactions = Pipeline(dead=1), Transactions(TakenBack("the group has changed"))
     run(Source(BATCH, lost=BATCH), pipeline, transactions)
