@@ -14,8 +14,8 @@ OBJECTS = Row(
         Panel(
             "Store and tables reachable",
             "timeline",
-            "A worker's store, a sink's table and its cluster. Of a store: no from the first batch that fails on it until "
-            "one passes. Yes all night.",
+            "A worker's store, a sink's table and its cluster. Of a store: no from the first batch that fails on it "
+            "until one passes. Yes all night.",
             "short",
             one(named(series(d.READY, 'condition=~"store|table|cluster"')), "{{slot}} {{condition}}"),
             width=8,
@@ -24,8 +24,8 @@ OBJECTS = Row(
         Panel(
             "Tries that found something away",
             "areas",
-            "store_away: a batch that failed on the store, and is tried again; away: a sink on its table or its cluster, or "
-            "a worker at its start. None.",
+            "store_away: a batch that failed on the store, and is tried again; away: a sink on its table or its "
+            "cluster, or a worker at its start. None.",
             "short",
             one(gained(d.FAILURES, "kind", 'kind=~"store_away|away"', "", "$__rate_interval"), "{{kind}}"),
             width=8,
