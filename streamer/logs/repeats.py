@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
-from time import monotonic
+from time import monotonic, time
 
 from streamer.logs.fields import LIKE
 
@@ -81,6 +81,8 @@ class Repeats:
         line, now_s = copy(window.last), self._clock()
         line.msg = f"{window.left_out} more like it in the last {now_s - window.began_s:.0f} s: {line.msg}"
         line.repeats = window.left_out
+        line.created = time()  # times in a log go forwards
+        line.msecs = float(int(line.created % 1.0 * 1000.0))
         return [line]
 
 

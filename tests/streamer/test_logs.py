@@ -9,6 +9,7 @@ import logging
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
@@ -99,6 +100,18 @@ def test_a_count_keeps_the_fields_of_the_last_line_and_says_how_many(clock: Cloc
         "cluster": "home", "topic": "alerts", "partition": 3, "offset": 4, "reason": "truncated", "repeats": 4
     }  # fmt: skip
     assert last.levelno == logging.WARNING
+
+
+def test_a_count_is_said_with_the_time_at_which_it_is_said(clock: Clock) -> None:
+    repeats = Repeats(60.0, clock)
+    for _ in range(2):
+        old = line("bad")
+        old.created, old.msecs = 0.25, 250.0
+        repeats.take(old)
+    before = time.time()
+    (last,) = repeats.rest()
+    assert before <= last.created <= time.time()
+    assert int(last.msecs) == int(last.created % 1.0 * 1000.0)
 
 
 @pytest.mark.parametrize(
