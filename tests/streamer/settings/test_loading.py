@@ -116,7 +116,7 @@ def test_values_of_the_file_arrive(tmp_path: Path) -> None:
             "bach: {}\n",
             (
                 "1:1: bach: unknown key; expected one of deployment, host, kafka, clusters, streams, lsst_registry, "
-                "batch, state, classifier, selections, dead_letters, metrics, sinks; did you mean 'batch'?"
+                "batch, state, classifier, selections, dead_letters, metrics, logs, sinks; did you mean 'batch'?"
             ),
         ),
         (
