@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
+from functools import lru_cache
 from time import monotonic, time
 
 from streamer.logs.fields import LIKE
@@ -89,9 +90,14 @@ class Repeats:
 def _kind(record: logging.LogRecord) -> Kind:
     """Where the message has no word of its own ("%s"), its text tells it from others."""
     message = str(record.msg)
-    if not re.search("[a-z]", re.sub(r"%[^a-zA-Z%]*[a-zA-Z%]", "", message), re.IGNORECASE):
+    if not _has_words(message):
         message = record.getMessage()
     return record.name, record.levelno, message, str(getattr(record, LIKE, ""))
+
+
+@lru_cache
+def _has_words(message: str) -> bool:
+    return re.search("[a-zA-Z]", re.sub(r"%[^a-zA-Z%]*[a-zA-Z%]", "", message)) is not None
 
 
 def _plain(record: logging.LogRecord) -> logging.LogRecord:
