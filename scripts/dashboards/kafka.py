@@ -20,6 +20,7 @@ INPUT = Row(
                 f"topk(10, {total(series(d.LAG), 'cluster, topic, partition')})", "{{cluster}} {{topic}} {{partition}}"
             ),
             width=12,
+            see=("runbooks/StreamerParked.md", "runbooks/StreamerFallsBehind.md"),
         ),
         Panel(
             "Time to catch up",
@@ -32,6 +33,7 @@ INPUT = Row(
                 "{{cluster}} {{topic}}",
             ),
             width=12,
+            see=("runbooks/StreamerBacklogStays.md", "runbooks/StreamerFallsBehind.md"),
         ),
         Panel(
             "Bytes in",
@@ -73,6 +75,7 @@ GROUP = Row(
             "How often a worker's partitions changed. At starts and ends of workers, and with new topics; else none.",
             "short",
             one(named(f"increase({series(d.ASSIGNMENTS)}[$__rate_interval])"), "{{slot}}"),
+            see=("runbooks/StreamerRebalances.md",),
         ),
         Panel(
             "Failures on Kafka",
@@ -84,6 +87,11 @@ GROUP = Row(
                 gained(d.FAILURES, "kind", 'kind=~"taken_back|expired|missing"', "", "$__rate_interval"),
                 "{{kind}}",
             ),
+            see=(
+                "runbooks/StreamerTakenBack.md",
+                "runbooks/StreamerMessagesExpired.md",
+                "runbooks/StreamerTopicsMissing.md",
+            ),
         ),
         Panel(
             "Parked partitions",
@@ -93,6 +101,7 @@ GROUP = Row(
             one(series(d.PARKED)),
             width=24,
             height=6,
+            see=("runbooks/StreamerParked.md",),
         ),
     ),
 )

@@ -21,7 +21,7 @@ MESSAGES = Row(
             one(named(quantile(0.99, d.LATENCY, "instance")), "{{slot}}"),
             width=12,
             steps=(Step(None, GREEN), Step(AIM_S, RED)),
-            see=("performance.md",),
+            see=("runbooks/StreamerLatencyHigh.md", "runbooks/StreamerClockSkew.md"),
         ),
         Panel(
             "Busy",

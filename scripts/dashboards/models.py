@@ -37,7 +37,7 @@ ANSWERS = Row(
             "short",
             one(f"count by (model, version, bundle_hash) ({series(d.MODEL)})"),
             width=8,
-            see=("train-your-own.md",),
+            see=("runbooks/StreamerMixedVersions.md", "train-your-own.md"),
         ),
         Panel(
             "Class mixture",
@@ -46,7 +46,7 @@ ANSWERS = Row(
             "short",
             one(rate(d.SCORES, "class", SURVEY), "{{class}}"),
             width=16,
-            see=("scores.md",),
+            see=("runbooks/StreamerClassMixtureJumped.md", "scores.md"),
         ),
         Panel(
             "Confidence",
@@ -81,7 +81,7 @@ ANSWERS = Row(
             one(of_all(rate(d.MISSING, "modality", SURVEY), rate(d.SCORES, "", SURVEY)), "{{modality}}"),
             width=6,
             most=1,
-            see=("modalities.md",),
+            see=("runbooks/StreamerModalityMissingJumped.md", "modalities.md"),
         ),
         Panel(
             "Without a class, or without calibration",
@@ -97,7 +97,7 @@ ANSWERS = Row(
                 ),
             ),
             width=6,
-            see=("scores.md",),
+            see=("runbooks/StreamerUnclassifiedJumped.md", "runbooks/StreamerUncalibratedJumped.md"),
         ),
     ),
 )
@@ -113,7 +113,7 @@ STAMPS = Row(
             "percentunit",
             one(gained(d.REAL_SCORE, "le", SURVEY, "_bucket", "$__rate_interval"), "{{le}}"),
             width=12,
-            see=("quality.md",),
+            see=("runbooks/StreamerRealScoresDrift.md", "quality.md"),
         ),
         Panel(
             "Quality flags",
@@ -141,7 +141,7 @@ DRIFT = Row(
             width=6,
             decimals=1,
             least=None,
-            see=("evaluation.md",),
+            see=("runbooks/StreamerClassMixtureJumped.md", "evaluation.md"),
         ),
         *(
             Panel(

@@ -58,6 +58,7 @@ TONIGHT = Row(
             width=4,
             height=5,
             decimals=0,
+            see=("operations.md", "runbooks/StreamerSurveySilent.md"),
         ),
         Panel(
             "Scored",
@@ -161,7 +162,7 @@ TONIGHT = Row(
             steps=(Step(None, RED), Step(0.9, YELLOW), Step(0.99, GREEN)),
             decimals=1,
             most=1,
-            see=("performance.md",),
+            see=("runbooks/StreamerLatencyHigh.md",),
         ),
         Panel(
             "Since the last batch",
@@ -172,6 +173,7 @@ TONIGHT = Row(
             width=8,
             height=4,
             decimals=0,
+            see=("runbooks/StreamerNoWorker.md", "runbooks/StreamerSurveySilent.md"),
         ),
     ),
 )
@@ -185,7 +187,7 @@ STREAM = Row(
             "Alerts read a second, by survey. LSST comes in bursts, a visit each 37 s; ZTF flows.",
             "short",
             one(rate(d.ALERTS, "survey"), "{{survey}}"),
-            see=("performance.md",),
+            see=("runbooks/StreamerSurveySilent.md", "performance.md"),
         ),
         Panel(
             "Lag",
@@ -194,6 +196,7 @@ STREAM = Row(
             "that only rises means too few workers.",
             "short",
             one(total(series(d.LAG), "cluster, topic"), "{{cluster}} {{topic}}"),
+            see=("runbooks/StreamerFallsBehind.md", "runbooks/StreamerBacklogStays.md"),
         ),
         Panel(
             "What became of the messages",
@@ -202,6 +205,7 @@ STREAM = Row(
             "after a restart; dead letters are rare.",
             "short",
             one(rate(d.MESSAGES, "outcome, reason"), "{{outcome}} {{reason}}"),
+            see=("runbooks/StreamerDeadLetters.md", "runbooks/StreamerDeadLettersNearLimit.md"),
         ),
         Panel(
             "Latency, all messages",
@@ -211,7 +215,7 @@ STREAM = Row(
             "s",
             one(gained(d.LATENCY, "le", "", "_bucket", "$__rate_interval"), "{{le}}"),
             width=12,
-            see=("performance.md",),
+            see=("runbooks/StreamerLatencyHigh.md", "performance.md"),
         ),
         Panel(
             "Latency, quantiles",
@@ -221,7 +225,7 @@ STREAM = Row(
             tuple(Query(quantile(q, d.LATENCY), f"{100 * q:.0f} %") for q in (0.5, 0.95, 0.99)),
             width=12,
             steps=(Step(None, GREEN), Step(AIM_S, RED)),
-            see=("performance.md",),
+            see=("runbooks/StreamerLatencyHigh.md", "performance.md"),
         ),
     ),
 )
@@ -238,6 +242,7 @@ WORKERS = Row(
             one(named(f"sum by (instance) ({_STATE})"), "{{slot}}"),
             width=12,
             words=tuple((float(number), name, color) for number, (name, color) in enumerate(STATES, 1)),
+            see=("runbooks/StreamerNoneReady.md", "runbooks/StreamerNoWorker.md"),
         ),
         Panel(
             "Ready",
@@ -248,7 +253,7 @@ WORKERS = Row(
             one(named(series(d.READY)), "{{slot}} {{condition}}"),
             width=12,
             words=((0.0, "no", RED), (1.0, "yes", GREEN)),
-            see=("metrics.md",),
+            see=("runbooks/StreamerWorkerNotReady.md", "metrics.md"),
         ),
         Panel(
             "Starts",
@@ -260,6 +265,7 @@ WORKERS = Row(
             height=7,
             steps=ANY_IS_BAD,
             decimals=0,
+            see=("runbooks/StreamerWorkerRestarts.md",),
         ),
         Panel(
             "Failures",
@@ -270,6 +276,7 @@ WORKERS = Row(
             one(gained(d.FAILURES, "kind", "", "", "$__rate_interval"), "{{kind}}"),
             width=10,
             height=7,
+            see=("runbooks/StreamerStoreAway.md", "runbooks/StreamerSinkAway.md"),
         ),
         Panel(
             "Lines logged",
@@ -282,6 +289,7 @@ WORKERS = Row(
             ),
             width=10,
             height=7,
+            see=("logs.md",),
         ),
         Panel(
             "CPU",
@@ -297,7 +305,7 @@ WORKERS = Row(
             "Memory of each process. It rises in the first minutes and then stays.",
             "bytes",
             one(named(series(PROCESS_MEMORY)), "{{slot}}"),
-            see=("performance.md",),
+            see=("runbooks/StreamerMemoryHigh.md",),
         ),
         Panel(
             "Who runs",
@@ -308,6 +316,7 @@ WORKERS = Row(
                 f"(time() - {series(PROCESS_START)}) * on (instance) group_left (slot, host, version) {series(d.BUILD)}"
             ),
             decimals=0,
+            see=("runbooks/StreamerMixedVersions.md", "runbooks/StreamerTargetDown.md"),
         ),
     ),
 )

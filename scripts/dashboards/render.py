@@ -30,8 +30,8 @@ from streamer.metrics import definitions as d
 DATASOURCE_UID = "prometheus"
 """Of the data source that provisioning brings; another can be chosen at the top."""
 
-DOCS_URL = "http://localhost:8000"
-"""Where the docs site is, as the variable `docs`: change it in Grafana, or here."""
+DOCS_URL = "https://docs.example.org/transient-streamer"
+"""Where the docs site is, as the variable `docs`; alerts have it from deploy/prometheus/prometheus.yml."""
 
 FROM = "now-18h/d+18h"
 """18 h UTC, when it is daylight at Palomar and at Cerro Pachon, is when a night begins."""

@@ -20,6 +20,7 @@ OBJECTS = Row(
             one(named(series(d.READY, 'condition=~"store|table|cluster"')), "{{slot}} {{condition}}"),
             width=8,
             words=((0.0, "no", RED), (1.0, "yes", GREEN)),
+            see=("runbooks/StreamerStoreAway.md", "runbooks/StreamerSinkAway.md"),
         ),
         Panel(
             "Tries that found something away",
@@ -29,6 +30,7 @@ OBJECTS = Row(
             "short",
             one(gained(d.FAILURES, "kind", 'kind=~"store_away|away"', "", "$__rate_interval"), "{{kind}}"),
             width=8,
+            see=("runbooks/StreamerStoreAway.md", "runbooks/StreamerSinkAway.md"),
         ),
         Panel(
             "Mean time in the store's stages",
@@ -53,7 +55,7 @@ TABLES = Row(
             "rate of scores, in steps of a batch.",
             "short",
             one(rate(d.SINK_MESSAGES, "sink, outcome"), "{{sink}} {{outcome}}"),
-            see=("sinks.md",),
+            see=("runbooks/StreamerSinkUnreadable.md", "sinks.md"),
         ),
         Panel(
             "Messages not yet read by a sink",
@@ -61,7 +63,7 @@ TABLES = Row(
             "Messages on our topics that a sink has not read. It rises while a table is away and falls afterwards.",
             "short",
             one(total(series(d.SINK_LAG), "sink, topic"), "{{sink}} {{topic}}"),
-            see=("sinks.md",),
+            see=("runbooks/StreamerSinkBehind.md",),
         ),
         Panel(
             "Read and not yet written",
@@ -88,7 +90,7 @@ TABLES = Row(
             "s",
             one(f"time() - max by (sink) ({series(d.SINK_LAST_WRITE)})", "{{sink}}"),
             width=12,
-            see=("sinks.md",),
+            see=("runbooks/StreamerSinkBehind.md",),
         ),
     ),
 )
