@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from time import monotonic, sleep
 from typing import Literal, NamedTuple, Self
 
 from confluent_kafka import (
@@ -25,6 +26,12 @@ ANSWER_TIMEOUT_S = 10.0
 
 BEGIN, END = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]
 """Which offset of a partition is asked for."""
+
+LOADING = {KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.NOT_COORDINATOR}
+"""What a broker says of a group for its first seconds."""
+
+LOADING_TURN_S = 0.2
+"""Such a group is asked again after this time [s]."""
 
 OFFSETS_TOPIC = "__consumer_offsets"
 """Where a cluster keeps the positions of groups; it makes it for the first group."""
@@ -100,11 +107,22 @@ class DeploymentWatch:
         if OFFSETS_TOPIC not in reach(self._home, ANSWER_TIMEOUT_S).topics:
             return {}  # asked for offsets before any group was there, librdkafka 2.16 dies of a segmentation fault
         with _explained(self._home):
+            partitions = self._group_partitions()
+        return {(at.topic, at.partition): at.offset for at in partitions if at.offset >= 0}
+
+    def _group_partitions(self) -> list[TopicPartition]:
+        """What the group has committed; asked again for a while where its coordinator has just begun."""
+        until = monotonic() + ANSWER_TIMEOUT_S
+        while True:
             asked = self._admin(self._home).list_consumer_group_offsets(
                 [ConsumerGroupTopicPartitions(self._group)], request_timeout=ANSWER_TIMEOUT_S
             )
-            partitions = asked[self._group].result().topic_partitions or []
-        return {(at.topic, at.partition): at.offset for at in partitions if at.offset >= 0}
+            try:
+                return asked[self._group].result().topic_partitions or []
+            except KafkaException as error:
+                if error.args[0].code() not in LOADING or monotonic() >= until:
+                    raise
+            sleep(LOADING_TURN_S)
 
     def _in_cluster(
         self, cluster: Cluster, watched: Sequence[Watched], positions: Mapping[Partition, int]
