@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from classifiers.cli import app as classifiers_app
 from schemas import describe
+from scripts.dashboards.page import dashboards
 from scripts.logs_page import logs
 from scripts.sky_page import simulated_sky
 from streamer.cli import app
@@ -84,6 +85,7 @@ def pages() -> dict[str, str]:
     return {
         "configuration.md": configuration(),
         "cli.md": command_line(),
+        "dashboards.md": dashboards(MADE),
         "logs.md": logs(MADE),
         "simulated-sky.md": MADE + "\n\n" + simulated_sky(),
         "metrics.md": metrics(),
