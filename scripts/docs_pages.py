@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from classifiers.cli import app as classifiers_app
 from schemas import describe
+from scripts.alerts_page import runbooks
 from scripts.dashboards.page import dashboards
 from scripts.logs_page import logs
 from scripts.sky_page import simulated_sky
@@ -89,6 +90,7 @@ def pages() -> dict[str, str]:
         "logs.md": logs(MADE),
         "simulated-sky.md": MADE + "\n\n" + simulated_sky(),
         "metrics.md": metrics(),
+        "runbooks/index.md": runbooks(MADE),
         "schemas.md": describe.page(),
     }
 
