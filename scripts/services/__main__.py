@@ -27,6 +27,9 @@ from streamer.errors import UserError
 WORKER_PORTS = range(9464, 9468)
 """Where the workers of this machine show their metrics: four of them, from the configuration's default port on."""
 
+SINK_PORTS = range(9454, 9457)
+"""Where the sinks of this machine show theirs, from the configuration's default port on."""
+
 CONFIGURATION_NOTE = "# Written by `make services` whenever it starts: copy this file before you change it.\n"
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -43,7 +46,10 @@ def run(
     kafka = KafkaServer(folder / "kafka", kafka_port)
     mongodb = MongoServer(folder / "mongodb", mongodb_port)
     prometheus = PrometheusServer(
-        folder / "prometheus", [f"127.0.0.1:{port}" for port in WORKER_PORTS], prometheus_port
+        folder / "prometheus",
+        [f"127.0.0.1:{port}" for port in WORKER_PORTS],
+        prometheus_port,
+        sinks=[f"127.0.0.1:{port}" for port in SINK_PORTS],
     )
     servers: dict[str, Server] = {kafka.bootstrap: kafka, mongodb.uri: mongodb, prometheus.url: prometheus}
     for server in servers.values():

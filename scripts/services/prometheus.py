@@ -1,4 +1,4 @@
-"""Prometheus, scraping the workers of this machine."""
+"""Prometheus, scraping the workers and sinks of this machine."""
 
 from __future__ import annotations
 
@@ -12,16 +12,22 @@ from scripts.services.programs import program
 
 
 class PrometheusServer(Server):
-    """Prometheus that scrapes `targets`, each `host:port`, every `scrape_interval_s` seconds."""
+    """Prometheus that scrapes workers (`targets`) and sinks, each `host:port`, every `scrape_interval_s` seconds."""
 
     name = "Prometheus"
     ready_line = "Server is ready to receive web requests"
 
     def __init__(
-        self, folder: Path, targets: Sequence[str], port: int | None = None, *, scrape_interval_s: int = 1
+        self,
+        folder: Path,
+        targets: Sequence[str],
+        port: int | None = None,
+        *,
+        sinks: Sequence[str] = (),
+        scrape_interval_s: int = 1,
     ) -> None:
         super().__init__(folder, port)
-        self.targets = list(targets)
+        self.targets, self.sinks = list(targets), list(sinks)
         self.scrape_interval_s = scrape_interval_s
 
     @property
@@ -40,7 +46,10 @@ class PrometheusServer(Server):
 
     def _configuration(self) -> dict[str, object]:
         interval = f"{self.scrape_interval_s}s"
+        jobs = {"streamer": self.targets, "streamer-sinks": self.sinks}  # as deploy/prometheus names them
         return {
             "global": {"scrape_interval": interval, "scrape_timeout": interval},
-            "scrape_configs": [{"job_name": "streamer", "static_configs": [{"targets": self.targets}]}],
+            "scrape_configs": [
+                {"job_name": name, "static_configs": [{"targets": targets}]} for name, targets in jobs.items()
+            ],
         }

@@ -41,7 +41,9 @@ def test_the_servers_run_as_the_written_configuration_says_until_they_are_stoppe
             with pymongo.MongoClient[dict[str, Any]](settings.state.mongodb.uri) as client:
                 assert client.admin.command("ping")["ok"] == 1
             with urlopen(f"http://127.0.0.1:{ports[2]}/api/v1/status/config", timeout=30) as answer:
-                assert b"127.0.0.1:9464" in answer.read()
+                shown = answer.read()
+                assert b"127.0.0.1:9464" in shown
+                assert b"127.0.0.1:9454" in shown
         finally:
             services.send_signal(ending)
             services.communicate()
