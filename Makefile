@@ -8,7 +8,7 @@ DEMO_OUT ?= demo-output
 PYTEST_ARGS ?=
 SERVICES_ARGS ?=
 
-.PHONY: help demo services service-parts dashboards test test-train lint format docs docs-pages lock venv venv-runtime venv-train
+.PHONY: help demo services service-parts deploy-parts dashboards test test-train lint format docs docs-pages lock venv venv-runtime venv-train
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 15
@@ -22,6 +22,9 @@ services: service-parts ## Kafka, a MongoDB-protocol server and Prometheus to pl
 service-parts: venv ## What the servers are made of: Java, Maven, Prometheus, and jars in the user's cache
 	@scripts/system_packages.sh java=default-jre-headless mvn=maven prometheus=prometheus openssl=openssl
 	@$(VENV)/bin/python -m scripts.services fetch
+
+deploy-parts: venv ## What the tests of deploy/ are made of: checks built with Go, in the user's cache
+	@$(VENV)/bin/python -m scripts.deploy_checks
 
 test: venv ## Everything that needs no torch
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n auto --maxprocesses 4 $(PYTEST_ARGS)
