@@ -143,7 +143,8 @@ def test_a_page_is_about_its_alert_and_has_every_part(name: str) -> None:
     text = (RUNBOOKS / f"{name}.md").read_text()
     assert text.startswith(f"# {name}\n")
     places = [text.find(part) for part in SECTIONS]
-    assert places == sorted(places) and places[0] > 0
+    assert places == sorted(places)
+    assert places[0] > 0
     for query in queries(name):
         assert unknown(query) == set(), query
 
