@@ -22,7 +22,13 @@ JVM = ("-XX:+UseSerialGC",)
 FETCH_TIMEOUT_S = 600
 """Bound on one run of Maven [s]: Kafka is 43 MB, seconds on a good line."""
 
-PACKAGES = {"java": "default-jre-headless", "mvn": "maven", "prometheus": "prometheus", "openssl": "openssl"}
+PACKAGES = {
+    "java": "default-jre-headless",
+    "mvn": "maven",
+    "prometheus": "prometheus",
+    "promtool": "prometheus",
+    "openssl": "openssl",
+}
 """Debian's package of each program."""
 
 

@@ -61,10 +61,11 @@ def test_a_failed_fetch_says_what_maven_said_and_is_tried_again(machine: Path) -
     assert Path(class_path(pom)).parent.is_dir()
 
 
-def test_a_missing_program_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("name", "package"), [("mvn", "maven"), ("promtool", "prometheus")])
+def test_a_missing_program_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch, name: str, package: str) -> None:
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(UnavailableError, match=r"^mvn is not installed: install it .*apt-get install maven\)$"):
-        program("mvn")
+    with pytest.raises(UnavailableError, match=rf"^{name} is not installed: install it .*apt-get install {package}\)$"):
+        program(name)
 
 
 def test_an_old_java_is_not_taken(machine: Path) -> None:
