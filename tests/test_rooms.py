@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -90,7 +91,7 @@ def test_every_dependency_is_locked() -> None:
     ):
         text = (ROOT / "requirements" / f"{lock}.lock").read_text(encoding="utf-8").lower()
         for requirement in [*PROJECT["project"]["dependencies"], *wanted]:
-            name = requirement.split(">=")[0].lower()
+            name = re.split("[=<>!~]", requirement)[0].lower()
             assert f"\n{name}==" in text, f"{name} is not in {lock}.lock: run `make lock`"
 
 
@@ -109,7 +110,7 @@ def imported_by(*rooms: str) -> set[str]:
 
 
 def declared(requirements: list[str]) -> set[str]:
-    return {requirement.split(">=")[0].lower().replace("_", "-") for requirement in requirements}
+    return {re.split("[=<>!~]", requirement)[0].lower().replace("_", "-") for requirement in requirements}
 
 
 def test_what_the_product_imports_is_declared_and_what_is_declared_is_imported() -> None:
