@@ -69,6 +69,7 @@ and [alert rules](alerts.md) rest on what stands here.
 | `/healthz` | 200 until the worker polls and while it does, 503 when it has not for 30 s (a sink: 600 s), and why |
 | `/readyz` | 200 when partitions are assigned, models warm and stores reachable (a sink: when its cluster and its \
 table answer), else 503; JSON with each of them |
+| `/readyz?exclude=assigned` | the same without that condition: a worker is ready though no partition is left for it |
 
 A worker that waits for a store or a cluster polls on: one that answers 503 at `/healthz` is to be killed and started
 again. The first start on a machine compiles before it polls: for half a minute, or a minute or two where other programs

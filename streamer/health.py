@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler
 from importlib.metadata import version
 from threading import Thread
 from typing import Any
+from urllib.parse import parse_qs
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
@@ -78,10 +79,12 @@ class Health:
         """Whether the last poll is young enough."""
         return self.silence_s <= self.silence_max_s
 
-    @property
-    def is_ready(self) -> bool:
-        """Whether every condition holds."""
-        return all(self.conditions.values())
+    def is_ready(self, excluded: Iterable[str] = ()) -> bool:
+        """Whether every condition holds, or every one but those; KeyError where one of those was not announced."""
+        left_out = set(excluded)
+        if unknown := left_out - self.conditions.keys():
+            raise KeyError(*unknown)
+        return all(holds for name, holds in self.conditions.items() if name not in left_out)
 
 
 class HealthServer:
@@ -118,18 +121,26 @@ class HealthServer:
         with suppress(KeyError):  # stopped before
             self._registry.unregister(self._ready)
 
-    def answer(self, path: str, accept: str) -> Answer:
-        """What is said to a GET of `path`, in a form that the header Accept takes."""
+    def answer(self, target: str, accept: str) -> Answer:
+        """What is said to a GET of `target`, a path and its query, in a form that the header Accept takes."""
+        path, _, query = target.partition("?")
         if path == "/metrics":
             encode, content_type = choose_encoder(accept)
             return 200, content_type, encode(self._registry)
         if path == "/healthz":
             return self._liveness()
         if path == "/readyz":
-            is_ready = self._health.is_ready
-            body = json.dumps({"ready": is_ready, "conditions": self._health.conditions})
-            return 200 if is_ready else 503, CONTENT_JSON, f"{body}\n".encode()
+            return self._readiness(parse_qs(query).get("exclude", []))
         return 404, CONTENT_TEXT, b"there are /metrics, /healthz and /readyz\n"
+
+    def _readiness(self, excluded: list[str]) -> Answer:
+        try:
+            is_ready = self._health.is_ready(excluded)
+        except KeyError:
+            names = ", ".join(self._health.conditions)
+            return 400, CONTENT_TEXT, f"what can be excluded: {names}\n".encode()
+        body = json.dumps({"ready": is_ready, "conditions": self._health.conditions})
+        return 200 if is_ready else 503, CONTENT_JSON, f"{body}\n".encode()
 
     def _liveness(self) -> Answer:
         silence_s = self._health.silence_s
@@ -166,7 +177,7 @@ def _listen(address: str, port: int, owner: HealthServer) -> _Server:
         timeout = REQUEST_TIMEOUT_S
 
         def do_GET(self) -> None:
-            code, content_type, body = owner.answer(self.path.partition("?")[0], self.headers.get("Accept", ""))
+            code, content_type, body = owner.answer(self.path, self.headers.get("Accept", ""))
             self.send_response(code)
             self.send_header("Content-Type", content_type)
             self.send_header("Content-Length", str(len(body)))

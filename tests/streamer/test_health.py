@@ -74,6 +74,18 @@ def test_a_worker_is_ready_when_every_condition_holds_and_says_which_does(served
     assert served.get("/readyz")[0] == 503
 
 
+def test_a_condition_can_be_left_out_of_being_ready(served: Served) -> None:
+    served.health.ready("models", True)
+    served.health.ready("store", True)
+    assert served.get("/readyz")[0] == 503  # idle: no partition
+    code, _, body = served.get("/readyz?exclude=assigned")
+    assert (code, json.loads(body)) == (200, {"ready": True, "conditions": served.health.conditions})
+    served.health.ready("store", False)
+    assert served.get("/readyz?exclude=assigned")[0] == 503
+    assert served.get("/readyz?exclude=assigned&exclude=store")[0] == 200
+    assert served.get("/readyz?exclude=stoer")[::2] == (400, "what can be excluded: assigned, models, store\n")
+
+
 def test_a_condition_that_was_not_announced_is_a_mistake() -> None:
     with pytest.raises(KeyError, match="stoer"):
         Health(CONDITIONS).ready("stoer", True)
