@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from streamer.cli import archives, bench, service, truth
+from streamer.cli import archives, bench, service, size, truth
 from streamer.errors import UserError
 
 __all__ = ["app", "main"]
@@ -24,6 +24,7 @@ app.add_typer(archives.archives)
 app.add_typer(truth.truth)
 app.add_typer(service.topics, name="topics", rich_help_panel=service.PANEL)
 app.add_typer(service.service)
+app.add_typer(size.sizing)
 app.add_typer(service.sink, name="sink", rich_help_panel=service.PANEL)
 app.add_typer(bench.bench, name="bench", rich_help_panel=bench.PANEL)
 

@@ -99,3 +99,14 @@ def bench_latency_command(
     from streamer.commands.bench_service import run_bench_latency
 
     run_bench_latency(settings_of(config), data, rate, duration, workers, store.value, as_json)
+
+
+@bench.command("sizes")
+def bench_sizes_command(config: Config = None, data: BenchData = None, as_json: AsJson = False) -> None:
+    """Bytes of an alert on each topic, in each collection and in each table: what `streamer size` reckons with.
+
+    Needs MongoDB: that of the configuration, or of `make services`. A database of its own; nothing is left.
+    """
+    from streamer.commands.bench_service import run_bench_sizes
+
+    run_bench_sizes(settings_of(config), data, as_json)

@@ -1,4 +1,4 @@
-"""`streamer bench kafka` and `streamer bench latency`: the service measured end to end."""
+"""`streamer bench kafka`, `latency` and `sizes`: the service measured end to end."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.table import Table
 
 from streamer.bench.deployment import StoreKind
 from streamer.bench.kafka import bench_kafka, bench_latency
+from streamer.bench.sizes import bench_sizes
 from streamer.commands.bench import packets_folder
 from streamer.errors import UserError
 from streamer.settings import Settings
@@ -83,6 +84,39 @@ def run_bench_latency(
     console.print(f"bounded by {report['bounded_by']}")
     console.print(f"aim at 270 alerts/s on two cores, broker included: p99 under {report['aim_p99_ms']} ms")
     _print_conditions(console, report)
+
+
+def run_bench_sizes(settings: Settings, data: Path | None, as_json: bool) -> None:
+    """Bytes of an alert wherever it is written; UserError where MongoDB is away."""
+    report = _measured(lambda tell: bench_sizes(settings, packets_folder(data), tell))
+    if as_json:
+        print(json.dumps(report))
+        return
+    table = _table("Bytes of an alert: as written / packed as its server packs it", list(report))
+
+    def row(title: str, *way: str) -> None:
+        cells = []
+        for part in report.values():
+            for key in way:
+                part = part[key]
+            cells.append(f"{part['bytes']:,} / {part['packed']:,}" if isinstance(part, dict) else f"{part:,}")
+        table.add_row(title, *cells)
+
+    first = next(iter(report.values()))
+    row("alerts", "alerts")
+    row("packet", "packet")
+    for form, messages in first["topics"].items():
+        for topic in messages:
+            row(f"topic {topic}, {form}", "topics", form, topic)
+    for name in first["mongodb"]:
+        row(f"collection {name}", "mongodb", name)
+    for name in ("without_rows", "rows", "rows_per_detection", "row_bytes", "packed_share"):
+        row(f"objects: {name.replace('_', ' ')}", "mongodb", "objects", name)
+    for name in first["tables"]:
+        row(f"table {name}", "tables", name)
+    console = Console()
+    console.print(table)
+    console.print("; ".join(f"{survey}: {part['source']}" for survey, part in report.items()))
 
 
 def _measured(measure: Callable[[Callable[[str], None]], dict[str, Any]]) -> dict[str, Any]:
