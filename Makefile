@@ -23,10 +23,11 @@ service-parts: venv ## What the servers are made of: Java, Maven, Prometheus, an
 	@scripts/system_packages.sh java=default-jre-headless mvn=maven prometheus=prometheus openssl=openssl
 	@$(VENV)/bin/python -m scripts.services fetch
 
-deploy-parts: venv ## What the tests of deploy/ are made of: checks built with Go, the image's root, in the user's cache
+deploy-parts: venv ## What the tests of deploy/ are made of: checks built with Go, the image's root, jars, in the user's cache
 	@$(VENV)/bin/python -m scripts.deploy_checks
 	@scripts/system_packages.sh debootstrap=debootstrap
 	@$(VENV)/bin/python -m scripts.image
+	@$(VENV)/bin/python -m scripts.deploy_by_hand fetch
 
 test: venv ## Everything that needs no torch
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n auto --maxprocesses 4 $(PYTEST_ARGS)

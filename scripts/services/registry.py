@@ -39,7 +39,8 @@ class RegistryServer(Server):
         return f"http://127.0.0.1:{self.port}/apis/ccompat/v7"
 
     def command(self) -> list[str]:
-        """Java over the unpacked archive."""
+        """Java over the unpacked archive; its classes are kept in a form that is loaded faster the next time."""
+        folder = unpacked()
         given = self._environment | {
             "QUARKUS_HTTP_HOST": "127.0.0.1",
             "QUARKUS_HTTP_PORT": str(self.port),
@@ -48,7 +49,8 @@ class RegistryServer(Server):
         }
         return [
             *("env", *(f"{key}={value}" for key, value in given.items())),
-            *(newer_java(), *JVM, "-XX:TieredStopAtLevel=1", "-Xmx512m", "-jar", str(unpacked() / "quarkus-run.jar")),
+            *(newer_java(), *JVM, "-XX:TieredStopAtLevel=1", "-Xmx512m", "-XX:+AutoCreateSharedArchive"),
+            *(f"-XX:SharedArchiveFile={folder.parent / 'classes.jsa'}", "-jar", str(folder / "quarkus-run.jar")),
         ]
 
     def is_healthy(self) -> bool:
