@@ -15,6 +15,7 @@ from schemas import describe
 from scripts.alerts_page import runbooks
 from scripts.dashboards.page import dashboards
 from scripts.logs_page import logs
+from scripts.sizing_page import sizing
 from scripts.sky_page import simulated_sky
 from streamer.cli import app
 from streamer.metrics.definitions import SINK, WORKER, Metric
@@ -93,6 +94,7 @@ def pages() -> dict[str, str]:
         "metrics.md": metrics(),
         "runbooks/index.md": runbooks(MADE),
         "schemas.md": describe.page(),
+        "sizing.md": sizing(MADE),
     }
 
 
