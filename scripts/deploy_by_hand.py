@@ -55,7 +55,15 @@ class ComposedKafka(KafkaServer):
 
     def command(self) -> list[str]:
         """As the image's entry point: formats the data folder the first time, then the server."""
-        kafka = [java(), *JVM, "-Xms256m", "-Xmx512m", "-cp", f"{KAFKA_POM.parent}:{class_path(KAFKA_POM)}"]
+        kafka = [
+            java(),
+            *JVM,
+            "-XX:TieredStopAtLevel=1",
+            "-Xms256m",
+            "-Xmx512m",
+            "-cp",
+            f"{KAFKA_POM.parent}:{class_path(KAFKA_POM)}",
+        ]
         tool = [*kafka, "kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", self._cluster_id]
         done = subprocess.run([*tool, "-c", str(self._file)], capture_output=True, text=True, check=False)
         if done.returncode != 0:

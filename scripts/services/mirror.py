@@ -26,6 +26,6 @@ class MirrorMaker(Server):
         """Java over the properties."""
         return [
             *("env", *(f"{key}={value}" for key, value in self._environment.items())),
-            *(java(), *JVM, "-Xmx512m", "-cp", f"{POM.parent}:{class_path(POM)}"),
+            *(java(), *JVM, "-XX:TieredStopAtLevel=1", "-Xmx512m", "-cp", f"{POM.parent}:{class_path(POM)}"),
             *("org.apache.kafka.connect.mirror.MirrorMaker", str(self._properties)),
         ]

@@ -58,7 +58,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
         except UnavailableError as error:
             registry_url = _stand_in(stack, error)
         survey = stack.enter_context(KafkaServer(folder / "survey", users={USER: PASSWORD}))
-        _send_nights(folder, survey)
+        nights = stack.enter_context(ThreadPoolExecutor(1)).submit(_send_nights, folder, survey)
         variables = VARIABLES | {
             "SURVEY_BOOTSTRAP": survey.bootstrap,
             "SURVEY_SECURITY_PROTOCOL": survey.security_protocol,
@@ -66,6 +66,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
             "SURVEY_PASSWORD": PASSWORD,
         }
         deployment = stack.enter_context(Deployment(folder, variables, frozenset({"mirror"}), registry_url, SOON))
+        nights.result()
         print(f"ready after {deployment.took_s}; changed {dict(deployment.changes)}")
         own = f"http://127.0.0.1:{deployment.ports['schema-registry:8080']}/apis/ccompat/v7"
         yield Deployed(deployment, registry_url or own)
