@@ -90,7 +90,7 @@ ANSWERS = Row(
             "without calibration, as no labelled alert of their kind stands behind them (the bundle's, and steady).",
             "percentunit",
             (
-                Query(of_all(rate(d.UNCLASSIFIED, "reason"), rate(d.SCORES)), "no class: {{reason}}"),
+                Query(f"{of_all(rate(d.UNCLASSIFIED, 'reason'), rate(d.SCORES))} or vector(0)", "no class: {{reason}}"),
                 Query(
                     share(rate(d.UNCALIBRATED, "survey", SURVEY), rate(d.SCORES, "survey", SURVEY)),
                     "no calibration: {{survey}}",

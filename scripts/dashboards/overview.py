@@ -138,13 +138,10 @@ TONIGHT = Row(
         Panel(
             "Uncertain answers",
             "stat",
-            "Share of the calibrated alerts whose prediction set holds more than two classes: what they are is open. "
-            "It should be that of other nights.",
+            "Share of the classified alerts whose likeliest class has a score of at most 0.5: as much speaks against it. "
+            "It should be that of other nights. The models dashboard shows the prediction sets.",
             "percentunit",
-            one(
-                "1 - " + share(at_most(d.SET_SIZE, 2, "survey"), gained(d.SET_SIZE, "survey", "", "_count")),
-                "{{survey}}",
-            ),
+            one(share(at_most(d.TOP_SCORE, 0.5, "survey"), gained(d.TOP_SCORE, "survey", "", "_count")), "{{survey}}"),
             width=8,
             height=4,
             decimals=1,
