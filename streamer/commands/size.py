@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,13 @@ def question_of(
     settings: Settings, survey: str, alerts_per_night: int, *, hours_per_night: float, peak: float,
     scored_share: float, alerts_per_object: float, copy_days: float, replication: int | None,
 ) -> Question:  # fmt: skip
-    """The question with what the configuration says of it; `replication` stands above the configuration's."""
+    """The question with what the configuration says of it; `replication` stands above the configuration's.
+
+    UserError where a number is none.
+    """
+    for given in (hours_per_night, peak, scored_share, alerts_per_object, copy_days):
+        if not math.isfinite(given):
+            raise UserError(f"nothing can be reckoned with {given}: give numbers")
     state = settings.state
     return Question(
         survey,
@@ -87,16 +94,21 @@ def print_plan(plan: Plan, console: Console, whose: str) -> None:
         f"{plan.mean_per_s:,.0f}/s on average, {plan.peak_per_s:,.0f}/s at the peak ({asked.peak:g} times that); "
         f"{plan.visit_alerts:,.0f} alerts of a visit come at once. {100 * asked.scored_share:g} % are scored."
     )
-    table = _table(f"At the peak, {BUSY_AT_PEAK:.0%} busy; costs {whose}, fast hour to slow", "what", "it takes", "why")
+    table = _table(
+        f"At the peak, {100 * BUSY_AT_PEAK:g} % busy; costs {whose}, fast hour to slow", "what", "it takes", "why"
+    )
     for row in _bounds(plan):
         table.add_row(*map(escape, row))
     console.print(table)
     table = _table("Network at the peak", "way", "Mbit/s")
     for name, rate in plan.network_mbit_s.items():
-        table.add_row(name, f"{rate:,.1f}")
+        table.add_row(name, number_text(rate))
     console.print(table)
     console.print(_kept(f"Kafka's disks, {asked.replication} of each message", plan.topics))
     console.print(_kept("MongoDB's disk: the object store, one copy", plan.collections))
+    console.print(
+        f"A night of objects that are all new, with their history: {bytes_text(plan.first_objects)} of objects."
+    )
     table = _table("Tables of the sinks: nothing goes by itself", "table", "a night", "a year", "nights to a TB")
     for kept in plan.tables:
         table.add_row(kept.name, bytes_text(kept.night), bytes_text(365 * kept.night), f"{TB / kept.night:,.0f}")
@@ -134,16 +146,20 @@ def _bounds(plan: Plan) -> Iterable[tuple[str, str, str]]:
         yield "or, without MongoDB", "1 worker", "the sqlite store keeps up; nothing expires there but cutouts"
 
 
-def _kept(title: str, all_kept: Iterable[Kept]) -> Table:
-    table = _table(title, "what", "a night", "kept [d]", "at last", "of it indexes")
-    held = list(all_kept)
-    for kept in held:
-        index = bytes_text(kept.index) if kept.index else ""
-        table.add_row(kept.name, bytes_text(kept.night), f"{kept.days:g}", bytes_text(kept.steady or 0.0), index)
+def _kept(title: str, all_kept: Sequence[Kept]) -> Table:
+    indexed = any(kept.index for kept in all_kept)
+    table = _table(title, "what", "a night", "kept [d]", "at last", *(["of it indexes"] if indexed else []))
+
+    def row(name: str, night: float, days: str, last: float, index: float) -> None:
+        table.add_row(
+            name, bytes_text(night), days, bytes_text(last), *([bytes_text(index) if index else ""] if indexed else [])
+        )
+
+    for kept in all_kept:
+        row(kept.name, kept.night, f"{kept.days:g}", kept.steady or 0.0, kept.index)
     table.add_section()
-    night, last = sum(kept.night for kept in held), sum(kept.steady or 0.0 for kept in held)
-    indexes = sum(kept.index for kept in held)
-    table.add_row("all", bytes_text(night), "", bytes_text(last), bytes_text(indexes) if indexes else "")
+    night, last = sum(kept.night for kept in all_kept), sum(kept.steady or 0.0 for kept in all_kept)
+    row("all", night, "", last, sum(kept.index for kept in all_kept))
     return table
 
 
@@ -154,6 +170,11 @@ def bytes_text(size_bytes: float) -> str:
             value = size_bytes / unit
             return f"{value:,.1f} {name}" if value < 100 else f"{value:,.0f} {name}"
     return f"{size_bytes:.0f} B"
+
+
+def number_text(value: float) -> str:
+    """A number for people: tenths, and of small ones two digits."""
+    return f"{value:,.1f}" if value >= 1 else f"{value:.2g}"
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -170,5 +191,5 @@ def _whole(values: tuple[int, int]) -> str:
 
 
 def _tenths(values: Range) -> str:
-    low, high = (f"{value:,.1f}" for value in sorted(values))
+    low, high = (number_text(value) for value in sorted(values))
     return low if low == high else f"{low} to {high}"

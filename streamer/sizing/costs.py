@@ -112,14 +112,13 @@ class Sizes:
     packet_packed: float
     """With snappy, one by one."""
     scored: float
-    """A message with its key, framed; where no schema registry is configured the schema comes on top."""
+    """A message with its key, framed."""
     scored_packed: float
+    scored_schema_packed: float
+    """What its schema adds where no schema registry is configured; below, to an embedding."""
     embedding: float
     embedding_packed: float
-    container: float
-    """What an Avro container's schema adds to both messages of an alert, together ..."""
-    container_packed: float
-    """... and as zstd leaves it."""
+    embedding_schema_packed: float
     seen: float
     seen_packed: float
     alert: float
@@ -144,22 +143,22 @@ class Sizes:
 
 SIZES = {
     "lsst": Sizes(
-        packet=117_755, packet_packed=60_968, scored=485, scored_packed=181, embedding=672, embedding_packed=524,
-        container=4_065, container_packed=87, seen=94, seen_packed=17, alert=2_266, alert_packed=437, object=210,
-        rows_per_alert=2.30, row=56, object_share=0.597, first_object=3_769, cutouts=28_902, cutouts_packed=15_640,
-        document=1_571, document_packed=337, parquet=207, lance=567,
+        packet=117_755, packet_packed=60_968, scored=485, scored_packed=201, scored_schema_packed=104, embedding=672,
+        embedding_packed=532, embedding_schema_packed=42, seen=94, seen_packed=17, alert=2_266, alert_packed=437,
+        object=210, rows_per_alert=2.30, row=56, object_share=0.597, first_object=3_769, cutouts=28_902,
+        cutouts_packed=15_640, document=1_571, document_packed=337, parquet=207, lance=567,
     ),
     "ztf": Sizes(
-        packet=72_484, packet_packed=49_453, scored=650, scored_packed=224, embedding=657, embedding_packed=520,
-        container=4_065, container_packed=75, seen=94, seen_packed=14, alert=962, alert_packed=540, object=203,
-        rows_per_alert=3.26, row=56, object_share=0.471, first_object=1_526, cutouts=40_082, cutouts_packed=40_087,
-        document=1_815, document_packed=423, parquet=225, lance=561,
+        packet=72_484, packet_packed=49_453, scored=650, scored_packed=251, scored_schema_packed=102, embedding=657,
+        embedding_packed=529, embedding_schema_packed=38, seen=94, seen_packed=14, alert=962, alert_packed=540,
+        object=203, rows_per_alert=3.26, row=56, object_share=0.471, first_object=1_526, cutouts=40_082,
+        cutouts_packed=40_087, document=1_815, document_packed=423, parquet=225, lance=561,
     ),
 }  # fmt: skip
 """`streamer bench sizes` on 26 November 2026 with the bundle `second-light`: 106 real LSST packets of v10 and v11 (68
 alerts), 450 of ZTF's public sample. The tables' rows, and ZTF's rows an alert, are of 768 simulated packets of one
 night each: the samples of real ones are spread over many nights. Documents are packed as WiredTiger's pages would be,
-32 KiB with snappy; messages with zstd, as many together as one batch brings to a partition."""
+32 KiB with snappy; messages with zstd, ten together."""
 
 INDEX_ENTRY = 24.0
 """An entry of a MongoDB index: a key of 8 to 16 bytes, its record's number, and pages that are two thirds full [byte].

@@ -100,6 +100,9 @@ class Plan:
     topics: tuple[Kept, ...]
     collections: tuple[Kept, ...]
     tables: tuple[Kept, ...]
+    first_objects: float
+    """What `objects` would grow by in a night in which each alert is a new object's, with the history of its packet
+    [byte]: no night does more."""
     sqlite_would_do: bool
     """Whether one worker with the sqlite store would keep up too."""
 
@@ -143,6 +146,7 @@ def size(question: Question, measured: Measured) -> Plan:
         _topics(question, cost),
         collections,
         _tables(question, cost),
+        question.alerts_per_night * cost.first_object * cost.object_share,
         peak_per_s <= SQLITE_PER_S * BUSY_AT_PEAK,
     )
 
@@ -195,8 +199,14 @@ def _network(question: Question, cost: Sizes, peak_per_s: float) -> dict[str, fl
 
 def _sent_packed(question: Question, cost: Sizes) -> float:
     """Bytes on our topics, an alert of the survey."""
-    schema = 0.0 if question.framed else cost.container_packed
-    return question.scored_share * (cost.scored_packed + cost.embedding_packed + schema)
+    return question.scored_share * sum(_messages(question, cost))
+
+
+def _messages(question: Question, cost: Sizes) -> tuple[float, float]:
+    """Bytes of a score and of an embedding on our topics."""
+    if question.framed:
+        return cost.scored_packed, cost.embedding_packed
+    return cost.scored_packed + cost.scored_schema_packed, cost.embedding_packed + cost.embedding_schema_packed
 
 
 def _partitions(workers: int) -> dict[str, int]:
@@ -207,11 +217,10 @@ def _partitions(workers: int) -> dict[str, int]:
 def _topics(question: Question, cost: Sizes) -> tuple[Kept, ...]:
     days = {plan.name: float(plan.retention_d or 0) for plan in TOPICS}
     n, share = question.alerts_per_night, question.scored_share
-    # The schema that an embedding's container carries packs about as well as a score's.
-    schema = 0.0 if question.framed else cost.container_packed / 2
+    scored, embedding = _messages(question, cost)
     nightly = {
-        "scored": (days["scored"], n * share * (cost.scored_packed + schema)),
-        "embeddings": (days["embeddings"], n * share * (cost.embedding_packed + schema)),
+        "scored": (days["scored"], n * share * scored),
+        "embeddings": (days["embeddings"], n * share * embedding),
         "dead_letters": (days["dead_letters"], n * DEAD_SHARE * cost.packet),
     }
     if question.copy_days:

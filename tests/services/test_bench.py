@@ -15,12 +15,13 @@ from confluent_kafka.admin import AdminClient
 
 from schemas.surveys.lsst import LsstReader
 from schemas.surveys.ztf import ZtfReader
-from streamer.bench import deployment
+from streamer.bench import deployment, sizes
 from streamer.bench import kafka as bench
 from streamer.bench.alerts import AlertPool
 from streamer.bench.workloads import workloads
 from streamer.errors import UserError
 from streamer.settings import Settings, load_settings
+from streamer.sizing.costs import SIZES
 from streamer.sources.memory import MemorySource
 from tests.services.fixtures import Kafka
 from tests.services.running import STREAMER, until
@@ -89,6 +90,33 @@ def test_too_few_alerts_are_refused_with_what_to_raise(kafka: Kafka, mongodb_uri
 def test_the_sqlite_store_is_measured_with_one_worker_only(settings: Settings) -> None:
     with pytest.raises(UserError, match=r"^the sqlite store serves one worker: add --workers 1"):
         bench.bench_kafka(settings, None, 100, [1, 2], "sqlite", lambda text: None)
+
+
+def test_bytes_of_an_alert_are_those_that_sizing_reckons_with(
+    kafka: Kafka, mongodb_uri: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sizes, "PACKETS", 60)
+    report = sizes.bench_sizes(settings, None, lambda text: None)
+    assert report.keys() == SIZES.keys()
+    for survey, cost in SIZES.items():
+        found, documents = report[survey]["topics"]["framed"], report[survey]["mongodb"]
+        assert report[survey]["alerts"] == documents["seen"]["documents"] == documents["alerts"]["documents"] == 60
+        written = {
+            "scored": found["scored"]["bytes"],
+            "embedding": found["embeddings"]["bytes"],
+            "seen": documents["seen"]["bytes"],
+            "alert": documents["alerts"]["bytes"],
+            "object": documents["objects"]["without_rows"],
+            "row": documents["objects"]["row_bytes"],
+            "cutouts": documents["cutouts"]["bytes"],
+            "document": documents["scored_alerts"]["bytes"],
+        }
+        for name, size_bytes in written.items():
+            assert size_bytes == pytest.approx(getattr(cost, name), rel=0.15), (survey, name)
+        assert 0 < documents["alerts"]["packed"] < documents["alerts"]["bytes"]
+        assert found["scored"]["packed"] < found["scored"]["bytes"]
+        assert report[survey]["tables"].keys() == {"scores.parquet", "embeddings.lance"}
+    assert left_behind(kafka, mongodb_uri) == []
 
 
 def test_ctrl_c_leaves_nothing_behind(kafka: Kafka, mongodb_uri: str, config: Path) -> None:
