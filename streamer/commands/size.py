@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,13 +36,7 @@ def question_of(
     settings: Settings, survey: str, alerts_per_night: int, *, hours_per_night: float, peak: float,
     scored_share: float, alerts_per_object: float, copy_days: float, replication: int | None,
 ) -> Question:  # fmt: skip
-    """The question with what the configuration says of it; `replication` stands above the configuration's.
-
-    UserError where a number is none.
-    """
-    for given in (hours_per_night, peak, scored_share, alerts_per_object, copy_days):
-        if not math.isfinite(given):
-            raise UserError(f"nothing can be reckoned with {given}: give numbers")
+    """The question with what the configuration says of it; `replication` stands above the configuration's."""
     state = settings.state
     return Question(
         survey,
