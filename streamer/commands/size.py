@@ -29,7 +29,7 @@ def run_size(question: Question, measured: Path | None, as_json: bool) -> None:
     if as_json:
         print(json.dumps(dataclasses.asdict(plan)))
         return
-    print_plan(plan, Console(), "measured here" if measured is None else f"measured in {measured}")
+    print_plan(plan, Console(), f"of {HERE.cores} AMD EPYC cores" if measured is None else f"as in {measured}")
 
 
 def question_of(
@@ -100,7 +100,8 @@ def print_plan(plan: Plan, console: Console, whose: str) -> None:
     console.print(_kept(f"Kafka's disks, {asked.replication} of each message", plan.topics))
     console.print(_kept("MongoDB's disk: the object store, one copy", plan.collections))
     console.print(
-        f"A night of objects that are all new, with their history: {bytes_text(plan.first_objects)} of objects."
+        f"Were every alert of a new object, with its packet's history, objects would take {bytes_text(plan.first_objects)} "
+        "a night."
     )
     table = _table("Tables of the sinks: nothing goes by itself", "table", "a night", "a year", "nights to a TB")
     for kept in plan.tables:
