@@ -110,9 +110,9 @@ def _values(rows: Iterator[tuple[Mapping[str, str], str]]) -> Values:
 
 How = Literal["rises", "falls", "differs"]
 
-LEAST_SHARE, LEAST = 0.01, 0.002
-"""A rise or a fall by less than this share is none, nor is a difference by less than this: Prometheus extrapolates, and
-not always alike."""
+RISES_SHARE, FALLS_SHARE, DIFFERS = 0.05, 0.01, 0.002
+"""Shares of the former value, and a difference, up to which nothing has changed: Prometheus extrapolates, by what its
+last scrapes were late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +131,12 @@ class Change:
             if not self.where.items() <= dict(labels).items():
                 continue
             old = before.get(labels)
-            least = max(self.least, LEAST_SHARE * abs(old or 0.0))
             if self.how == "rises":
-                has = value > (old or 0.0) + least
+                has = value > (old or 0.0) + max(self.least, RISES_SHARE * abs(old or 0.0))
             elif self.how == "falls":
-                has = old is not None and value < old - least
+                has = old is not None and value < old - max(self.least, FALLS_SHARE * abs(old))
             else:
-                has = old is not None and abs(value - old) > LEAST
+                has = old is not None and abs(value - old) > DIFFERS
             if has:
                 return labels, old, value
         return None
