@@ -100,8 +100,8 @@ def print_plan(plan: Plan, console: Console, whose: str) -> None:
     console.print(_kept(f"Kafka's disks, {asked.replication} of each message", plan.topics))
     console.print(_kept("MongoDB's disk: the object store, one copy", plan.collections))
     console.print(
-        f"Were every alert of a new object, with its packet's history, objects would take {bytes_text(plan.first_objects)} "
-        "a night."
+        "Were every alert of a new object, with its packet's history, objects would take "
+        f"{bytes_text(plan.first_objects)} a night."
     )
     table = _table("Tables of the sinks: nothing goes by itself", "table", "a night", "a year", "nights to a TB")
     for kept in plan.tables:
