@@ -138,8 +138,8 @@ TONIGHT = Row(
         Panel(
             "Uncertain answers",
             "stat",
-            "Share of the classified alerts whose likeliest class has a score of 0.5 or less: as much speaks against it. "
-            "It should be that of other nights. The models dashboard shows the prediction sets.",
+            "Share of the classified alerts whose likeliest class has a score of 0.5 or less: as much speaks against "
+            "it. It should be that of other nights. The models dashboard shows the prediction sets.",
             "percentunit",
             one(share(at_most(d.TOP_SCORE, 0.5, "survey"), gained(d.TOP_SCORE, "survey", "", "_count")), "{{survey}}"),
             width=8,
