@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tomllib
 from collections.abc import Callable
@@ -270,3 +271,17 @@ def test_a_manifest_that_kubernetes_would_not_take_is_refused(
     refused = check("chart", chart, VALUES / "autoscaling.yaml")
     assert refused.returncode == 1
     assert said in refused.stderr
+
+
+def test_the_values_of_the_docs_are_taken_together(check: Check, tmp_path: Path) -> None:
+    page = (DEPLOY.parent / "docs" / "deploy-kubernetes.md").read_text()
+    shown = re.findall(r'```yaml title="my-values.yaml"\n(.*?)```', page, re.DOTALL)
+    assert len(shown) == 3
+    values = []
+    for number, text in enumerate(shown):
+        values.append(tmp_path / f"{number}.yaml")
+        values[-1].write_text(text)
+    done = check("chart", CHART, *values)
+    assert done.returncode == 0, done.stderr
+    kinds = {manifest["kind"] for manifest in yaml.safe_load_all(done.stdout) if manifest}
+    assert {"HorizontalPodAutoscaler", "PrometheusRule", "ServiceMonitor", "StatefulSet"} <= kinds
