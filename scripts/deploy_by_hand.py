@@ -268,8 +268,8 @@ class Deployment:
 
     def _render(self) -> None:
         """Copies what the containers mount, with places of this machine in it."""
-        shutil.copytree(DEPLOY / "config", self.folder / "config")
-        shutil.copytree(DEPLOY / "prometheus", self.folder / "prometheus-config")
+        shutil.copytree(DEPLOY / "config", self.folder / "config", dirs_exist_ok=True)
+        shutil.copytree(DEPLOY / "prometheus", self.folder / "prometheus-config", dirs_exist_ok=True)
         for file in sorted([*self.folder.rglob("*.properties"), self.config, *self.folder.rglob("prometheus.yml")]):
             file.write_text(self._local(file.read_text()))
         listens = {
