@@ -101,11 +101,13 @@ def print_plan(plan: Plan, console: Console, whose: str) -> None:
     console.print(_kept("MongoDB's disk: the object store, one copy", plan.collections))
     console.print(
         "Were every alert of a new object, with its packet's history, objects would take "
-        f"{bytes_text(plan.first_objects)} a night."
+        f"{bytes_text(plan.first_objects_bytes)} a night."
     )
     table = _table("Tables of the sinks: nothing goes by itself", "table", "a night", "a year", "nights to a TB")
     for kept in plan.tables:
-        table.add_row(kept.name, bytes_text(kept.night), bytes_text(365 * kept.night), f"{TB / kept.night:,.0f}")
+        table.add_row(
+            kept.name, bytes_text(kept.night_bytes), bytes_text(365 * kept.night_bytes), f"{TB / kept.night_bytes:,.0f}"
+        )
     console.print(table)
 
 
@@ -141,7 +143,7 @@ def _bounds(plan: Plan) -> Iterable[tuple[str, str, str]]:
 
 
 def _kept(title: str, all_kept: Sequence[Kept]) -> Table:
-    indexed = any(kept.index for kept in all_kept)
+    indexed = any(kept.index_bytes for kept in all_kept)
     table = _table(title, "what", "a night", "kept [d]", "at last", *(["of it indexes"] if indexed else []))
 
     def row(name: str, night: float, days: str, last: float, index: float) -> None:
@@ -150,10 +152,10 @@ def _kept(title: str, all_kept: Sequence[Kept]) -> Table:
         )
 
     for kept in all_kept:
-        row(kept.name, kept.night, f"{kept.days:g}", kept.steady or 0.0, kept.index)
+        row(kept.name, kept.night_bytes, f"{kept.days:g}", kept.steady_bytes or 0.0, kept.index_bytes)
     table.add_section()
-    night, last = sum(kept.night for kept in all_kept), sum(kept.steady or 0.0 for kept in all_kept)
-    row("all", night, "", last, sum(kept.index for kept in all_kept))
+    night, last = sum(kept.night_bytes for kept in all_kept), sum(kept.steady_bytes or 0.0 for kept in all_kept)
+    row("all", night, "", last, sum(kept.index_bytes for kept in all_kept))
     return table
 
 

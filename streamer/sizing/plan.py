@@ -60,16 +60,16 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What one topic, collection or table takes [byte]."""
+    """What one topic, collection or table takes."""
 
     name: str
     days: float | None
     """How long it is kept [d]; None: for ever."""
-    night: float
+    night_bytes: float
     """What a night adds, packed as its server packs it."""
-    steady: float | None
+    steady_bytes: float | None
     """What is there once as much goes as comes, with indexes and copies; None where nothing goes."""
-    index: float = 0.0
+    index_bytes: float = 0.0
     """Of it indexes."""
 
 
@@ -100,7 +100,7 @@ class Plan:
     topics: tuple[Kept, ...]
     collections: tuple[Kept, ...]
     tables: tuple[Kept, ...]
-    first_objects: float
+    first_objects_bytes: float
     """What `objects` would grow by in a night in which each alert is a new object's, with the history of its packet
     [byte]: no night does more."""
     sqlite_would_do: bool
@@ -170,8 +170,8 @@ def _memory(
     broker_gb = BROKER_HEAP_GB * question.replication + cached_gb
     objects = next(kept for kept in collections if kept.name == "objects")
     read = cost.object + question.alerts_per_object * cost.rows_per_alert * cost.row
-    touched_gb = (question.alerts_per_night * read + objects.index) / 1e9
-    whole_gb = (objects.steady or 0.0) / cost.object_share / 1e9
+    touched_gb = (question.alerts_per_night * read + objects.index_bytes) / 1e9
+    whole_gb = (objects.steady_bytes or 0.0) / cost.object_share / 1e9
     return {
         "workers": (workers[0] * each_gb, workers[1] * each_gb),
         "Kafka brokers": (broker_gb, broker_gb),

@@ -85,19 +85,19 @@ def test_twice_the_alerts_take_twice_the_cores_network_and_disks() -> None:
         assert twice.network_mbit_s[name] == pytest.approx(2 * rate)
     for part in ("topics", "collections", "tables"):
         for one, two in zip(getattr(once, part), getattr(twice, part), strict=True):
-            assert two.night == pytest.approx(2 * one.night)
-            assert (two.steady or 0.0) == pytest.approx(2 * (one.steady or 0.0))
+            assert two.night_bytes == pytest.approx(2 * one.night_bytes)
+            assert (two.steady_bytes or 0.0) == pytest.approx(2 * (one.steady_bytes or 0.0))
 
 
 def test_disks_are_bytes_times_days_times_copies() -> None:
     found = plan(alerts_per_night=1_000_000, replication=3, copy_days=2.0)
     topics, collections, tables = by_name(found.topics), by_name(found.collections), by_name(found.tables)
-    assert topics["the survey's, copied"].steady == 1e6 * 60_968 * 2 * 3
-    assert topics["scored"].steady == 1e6 * (201 + 104) * 7 * 3
-    assert collections["cutouts"].steady == pytest.approx(1e6 * (15_640 + 2 * 24) * 14)
-    assert collections["objects"].night == pytest.approx(0.597 * (1e5 * 210 + 1e6 * 2.3 * 56))
-    assert tables["scores.parquet"].night == 1e6 * 207
-    assert all(kept.steady is None for kept in found.tables)
+    assert topics["the survey's, copied"].steady_bytes == 1e6 * 60_968 * 2 * 3
+    assert topics["scored"].steady_bytes == 1e6 * (201 + 104) * 7 * 3
+    assert collections["cutouts"].steady_bytes == pytest.approx(1e6 * (15_640 + 2 * 24) * 14)
+    assert collections["objects"].night_bytes == pytest.approx(0.597 * (1e5 * 210 + 1e6 * 2.3 * 56))
+    assert tables["scores.parquet"].night_bytes == 1e6 * 207
+    assert all(kept.steady_bytes is None for kept in found.tables)
 
 
 def test_without_a_copy_of_the_surveys_topics_only_our_own_are_kept() -> None:
@@ -107,13 +107,13 @@ def test_without_a_copy_of_the_surveys_topics_only_our_own_are_kept() -> None:
 
 def test_a_registry_spares_the_schemas() -> None:
     framed, contained = by_name(plan(framed=True).topics), by_name(plan(framed=False).topics)
-    assert contained["scored"].night - framed["scored"].night == pytest.approx(1e7 * 104)
+    assert contained["scored"].night_bytes - framed["scored"].night_bytes == pytest.approx(1e7 * 104)
 
 
 def test_what_is_not_scored_takes_no_cutouts_messages_and_rows() -> None:
     none = plan(scored_share=0.0)
     for kept in (*none.tables, by_name(none.topics)["scored"], by_name(none.collections)["cutouts"]):
-        assert kept.night == 0
+        assert kept.night_bytes == 0
     assert by_name(none.collections)["objects"] == by_name(plan().collections)["objects"]
 
 
