@@ -185,6 +185,28 @@ def test_a_table_in_files_has_a_volume_and_one_writer(rendered: Callable[[str], 
     assert {sinks[f"sink-{kind}"]["replicas"] for kind in KINDS} == {1}
 
 
+def test_the_sink_writes_to_the_database_of_the_store_unless_another_is_named(
+    check: Check, rendered: Callable[[str], list[Manifest]], tmp_path: Path
+) -> None:
+    settings = load_settings(configuration(rendered("sasl"), tmp_path))
+    assert settings.state.mongodb.username == "streamer"
+    assert settings.sinks.mongodb == settings.state.mongodb
+    values = tmp_path / "values.yaml"
+    values.write_text('config: {sinks: {mongodb: {uri: "mongodb://other:27017"}}}')
+    other = check("chart", CHART, *files("sasl"), values)
+    settings = load_settings(configuration([one for one in yaml.safe_load_all(other.stdout) if one], tmp_path))
+    assert (settings.sinks.mongodb.uri, settings.sinks.mongodb.username) == ("mongodb://other:27017", None)
+
+
+def test_names_leave_room_for_what_kubernetes_appends(check: Check, tmp_path: Path) -> None:
+    values = tmp_path / "values.yaml"
+    values.write_text(f"nameOverride: {'n' * 60}")
+    manifests = [one for one in yaml.safe_load_all(check("chart", CHART, *files("all_sinks"), values).stdout) if one]
+    named = of(manifests, "StatefulSet")
+    assert len(named) == 4
+    assert max(map(len, named)) + len("-0123456789") <= 63  # the label controller-revision-hash of each pod
+
+
 def test_workers_are_as_many_as_the_lag_asks_for_or_a_fixed_number(
     rendered: Callable[[str], list[Manifest]],
 ) -> None:
@@ -237,10 +259,13 @@ def test_prometheus_names_the_jobs_as_the_rules_do(rendered: Callable[[str], lis
         ("sinks: {parquet: {enabled: true, storage: big}}", "storage"),
         ("config: {host: node-1}", "config"),
         ("config: {state: {store: sqlite}}", "mongodb"),
+        ("config: {state: null}", "state"),
         ("config: {streams: []}", "config.streams names no topics"),
         ("config: {metrics: {port: 1}}", "metrics"),
         ("config: {state: {mongodb: {password_file: secret}}}", "give passwords as password_env"),
         ("config: {state: {mongodb: {password_env: MONGO}}}", "MONGO"),
+        ("config: {state: {mongodb: {password: hunter2}}}", "a password in config"),
+        ('config: {state: {mongodb: {uri: "mongodb://us:hunter2@mongo:27017"}}}', "a password in config"),
         ("workers: {autoscaling: {enabled: true, minReplicas: 5, maxReplicas: 3}}", "minReplicas"),
     ],
 )

@@ -31,7 +31,7 @@ func chart(arguments []string) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", file, err)
 		}
-		values = chartutil.CoalesceTables(more.AsMap(), values)
+		values = chartutil.MergeTables(more.AsMap(), values) // keeps nulls, which take a default away
 	}
 	linted := lint.AllWithKubeVersion(folder, values, "checked", nil)
 	for _, message := range linted.Messages {

@@ -6,6 +6,9 @@
 {{- if contains "\"password_file\":\"" $said }}
 {{- fail "give passwords as password_env: a pod's group may read a secret's files, and such a password file is refused" }}
 {{- end }}
+{{- if or (contains "\"password\":" $said) (regexMatch "://[^/@\"]+:[^/@\"]+@" $said) }}
+{{- fail "a password in config would stand in a ConfigMap for all to read: give it as password_env" }}
+{{- end }}
 {{- $given := list }}
 {{- range .Values.secretEnv }}{{ $given = append $given .name }}{{ end }}
 {{- range regexFindAll "\"password_env\":\"[^\"]+\"" $said -1 }}

@@ -1,6 +1,7 @@
+{{/* At most 38 characters: the longest workload adds 13 and its revision 11, and such a label has 63 at most. */}}
 {{- define "streamer.name" -}}
 {{- $name := default .Chart.Name .Values.nameOverride -}}
-{{- ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) | trunc 40 | trimSuffix "-" -}}
+{{- ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) | trunc 38 | trimSuffix "-" -}}
 {{- end }}
 
 {{- define "streamer.selector" -}}
