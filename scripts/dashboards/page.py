@@ -27,8 +27,8 @@ Open the overview. Its first row, "Tonight", is for a scientist: it covers the t
 
 ![Panels of the overview](images/dashboard.png)
 
-*Most panels of the overview over five minutes of a simulated night, with a worker killed amid it, on a machine that other
-programs used too. Drawn from Prometheus by `scripts/dashboard_picture.py`: Grafana draws them in its own way.*
+*Most panels of the overview over five minutes of a simulated night, with a worker killed amid it, on a machine that
+other programs used too. Drawn from Prometheus by `scripts/dashboard_picture.py`: Grafana draws them in its own way.*
 
 At the top are the deployment and its workers and sinks, all of them at first. Yellow marks are starts of a process,
 blue ones another bundle that answers. Each panel's `i` says what it shows and what a good night looks like; its links
