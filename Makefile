@@ -6,6 +6,8 @@ VENV := .venv
 VENV_TRAIN := .venv-train
 DEMO_OUT ?= demo-output
 PYTEST_ARGS ?=
+# One more than there are cores, five at most: tests on real servers wait for them half of their time.
+TEST_PROCESSES ?= $(shell cores=$$(nproc); echo $$((cores < 4 ? cores + 1 : 5)))
 SERVICES_ARGS ?=
 
 .PHONY: help demo services service-parts deploy-parts dashboards test test-train lint format docs docs-pages lock venv venv-runtime venv-train
@@ -30,7 +32,7 @@ deploy-parts: venv ## What the tests of deploy/ are made of: checks built with G
 	@$(VENV)/bin/python -m scripts.deploy_by_hand fetch
 
 test: venv ## Everything that needs no torch
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n auto --maxprocesses 4 $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n $(TEST_PROCESSES) $(PYTEST_ARGS)
 
 test-train: venv-train ## What needs torch, in an environment of its own
 	$(VENV_TRAIN)/bin/python -m pytest -m train $(PYTEST_ARGS)

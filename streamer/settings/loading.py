@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -131,12 +132,17 @@ def _problem(item: Any) -> tuple[Steps, bool, str]:
     return path, False, f"expected {expected}; found {_shown(value)}"
 
 
+_URL_PASSWORD = re.compile(r"(://[^/@:]*:)[^/@]*@")
+"""What stands between the user of an address and its host: it must not be said."""
+
+
 def _shown(value: Any) -> str:
     if value is None:
         return "nothing"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
+        value = _URL_PASSWORD.sub(r"\1...@", value)
         return f"the text '{value[:40]}'" if len(value) <= 40 else f"the text '{value[:40]}...'"
     if isinstance(value, dict):
         return "a block of keys"

@@ -187,8 +187,9 @@ class MongodbSettings(Credentials):
 
     uri: str = setting(
         "mongodb://localhost:27017",
-        pattern=r"^mongodb(\+srv)?://",
-        form="that starts with mongodb:// or mongodb+srv://",
+        pattern=r"^mongodb(\+srv)?://[^@]*$",
+        form="that starts with mongodb:// or mongodb+srv:// and holds no user and password (their keys are username, "
+        "password_file and password_env)",
         description="Address of the server, without user and password.",
     )
     database: str = setting("transient-streamer", pattern=NAME, form=NAME_FORM, description="Name of the database.")

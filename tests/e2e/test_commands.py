@@ -140,7 +140,7 @@ def test_help_names_the_commands_as_a_person_meets_them(streamer: Streamer) -> N
     assert said.code == 0
     archives = ["demo", "replay", "inspect", "show", "simulate", "check-config", "score-truth"]
     service = ["topics", "run", "status", "tail", "sink"]
-    assert re.findall(r"^│ ([a-z][a-z-]*) ", said.out, re.MULTILINE) == [*archives, *service, "bench"]
+    assert re.findall(r"^│ ([a-z][a-z-]*) ", said.out, re.MULTILINE) == [*archives, *service, "size", "bench"]
 
 
 def test_a_wrong_option_ends_with_code_2(streamer: Streamer) -> None:

@@ -215,6 +215,14 @@ def test_values_of_the_file_arrive(tmp_path: Path) -> None:
                 "text 'Ours'"
             ),
         ),
+        (
+            "state: {mongodb: {uri: 'mongodb://me:secret@host'}}",
+            (
+                "1:24: state.mongodb.uri: expected text that starts with mongodb:// or mongodb+srv:// and holds no "
+                "user and password (their keys are username, password_file and password_env); found the text "
+                "'mongodb://me:...@host'"
+            ),
+        ),
     ],
 )
 def test_a_problem_names_its_place_and_what_was_expected(tmp_path: Path, text: str, expected: str) -> None:
