@@ -73,7 +73,7 @@ def read_measured(file: Path | None) -> Measured:
         return measured_of(json.loads(lines[-1] if lines else ""))
     except OSError as error:
         raise UserError(f"{file} cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise UserError(
             f"{file} is no report of `streamer bench kafka --store mongodb --json` ({type(error).__name__}: {error})"
         ) from None
@@ -105,9 +105,8 @@ def print_plan(plan: Plan, console: Console, whose: str) -> None:
     )
     table = _table("Tables of the sinks: nothing goes by itself", "table", "a night", "a year", "nights to a TB")
     for kept in plan.tables:
-        table.add_row(
-            kept.name, bytes_text(kept.night_bytes), bytes_text(365 * kept.night_bytes), f"{TB / kept.night_bytes:,.0f}"
-        )
+        nights = f"{TB / kept.night_bytes:,.0f}" if kept.night_bytes else "-"
+        table.add_row(kept.name, bytes_text(kept.night_bytes), bytes_text(365 * kept.night_bytes), nights)
     console.print(table)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from threading import Event, Thread
 from typing import TextIO
 
@@ -28,7 +29,7 @@ class RepeatsHandler(logging.StreamHandler[TextIO]):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Takes a line; the caller holds the lock."""
-        self._write(self._repeats.take(record))
+        self._write(self._repeats.take(_sayable(record)))
 
     def say_due(self) -> None:
         """Writes the counts that are due."""
@@ -55,6 +56,17 @@ class RepeatsHandler(logging.StreamHandler[TextIO]):
     def _look(self) -> None:
         while not self._is_closed.wait(TURN_S):
             self.say_due()
+
+
+def _sayable(record: logging.LogRecord) -> logging.LogRecord:
+    """The record, or one without its values where these cannot be filled in: a log line never fails its caller."""
+    try:
+        record.getMessage()
+    except Exception as error:  # noqa: BLE001  (whatever a value's own text raises)
+        kept = copy(record)
+        kept.msg, kept.args = f"{record.msg} (its values cannot be said: {type(error).__name__})", None
+        return kept
+    return record
 
 
 class _Counter(logging.Handler):

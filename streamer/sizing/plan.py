@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from streamer.kafka.topics import TOPICS
 from streamer.simulate.pace import VISIT_S
-from streamer.sizing.costs import INDEX_ENTRY, INDEXES, SIZES, SQLITE_PER_S, Measured, Sizes
+from streamer.sizing.costs import INDEX_ENTRY, INDEXES, SIZES, Measured, Sizes
 
 BUSY_AT_PEAK = 0.7
 """So busy may workers and cores be at the peak, as a share: the rest is for slow hours and for catching up."""
@@ -104,7 +104,7 @@ class Plan:
     """What `objects` would grow by in a night in which each alert is a new object's, with the history of its packet
     [byte]: no night does more."""
     sqlite_would_do: bool
-    """Whether one worker with the sqlite store would keep up too."""
+    """Whether one worker with the sqlite store was measured and would keep up too."""
 
 
 def size(question: Question, measured: Measured) -> Plan:
@@ -147,7 +147,7 @@ def size(question: Question, measured: Measured) -> Plan:
         collections,
         _tables(question, cost),
         question.alerts_per_night * cost.first_object * cost.object_share,
-        peak_per_s <= SQLITE_PER_S * BUSY_AT_PEAK,
+        peak_per_s <= (measured.sqlite_per_s or 0.0) * BUSY_AT_PEAK,
     )
 
 

@@ -226,6 +226,29 @@ def test_lines_of_many_threads_are_all_said_or_counted(clock: Clock) -> None:
     assert count.startswith("1999 more like it in the last 0 s: ")
 
 
+class UnsayableError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+@pytest.mark.parametrize(
+    ("message", "values"),
+    [("it was %s", (UnsayableError(),)), ("%s", (UnsayableError(),)), ("%s of %s", (1,)), ("%d", ("x",))],
+)
+def test_a_line_whose_values_cannot_be_said_is_said_without_them_and_fails_nobody(
+    message: str, values: tuple[object, ...], clock: Clock
+) -> None:
+    written = io.StringIO()
+    handler = RepeatsHandler(written, Repeats(60.0, clock))
+    for _ in range(3):
+        handler.handle(line(message, *values))
+    handler.close()
+    said = written.getvalue().splitlines()
+    assert len(said) == 2
+    assert said[0].startswith(f"{message} (its values cannot be said: ")
+    assert said[1].startswith("2 more like it")
+
+
 def test_text_is_as_it_was_with_the_fields_behind(clock: Clock) -> None:
     fields = about(Lane("home", "alerts", 3), offset=7, reason="an odd=one", like="kind")
     (text,) = said_by(lambda made: made.handle(line("%d is\nbad", 1, **fields)), clock, TextForm("100%-host-0"))
