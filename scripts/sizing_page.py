@@ -8,7 +8,7 @@ from dataclasses import fields
 from typer.testing import CliRunner
 
 from streamer.cli import app
-from streamer.sizing.costs import HERE, SIZES, SQLITE_PER_S, Sizes
+from streamer.sizing.costs import HERE, SIZES, Sizes
 from streamer.sizing.plan import BUSY_AT_PEAK, DEAD_SHARE, ROOM
 
 WIDTH = "100"
@@ -158,7 +158,7 @@ DRAINED = f"""\
 
 From two workers on the two cores are full, and more workers only share them: so says the expectation, and so it was
 measured. The first case was the first after the servers' start. One worker with the sqlite store, no
-database server beside it, drained {SQLITE_PER_S:,.0f} alerts/s: MongoDB's stand-in takes half of a worker's time.
+database server beside it, drained {HERE.sqlite_per_s:,.0f} alerts/s: MongoDB's stand-in takes half of a worker's time.
 """
 
 BYTES = """\

@@ -20,9 +20,6 @@ BASE_IMAGE = "python:3.11-slim-bookworm"
 PACKAGES = "python3.11,python3.11-venv,python3-distutils,ca-certificates"
 """What Debian's smallest system needs besides, to stand for it."""
 
-MIRROR = os.environ.get("DEBIAN_MIRROR", "http://deb.debian.org/debian")
-"""Where Debian's packages come from."""
-
 FETCH_TIMEOUT_S = 1200
 """Bound on the making of the base root [s]: a minute or two on an idle machine."""
 
@@ -52,11 +49,23 @@ def check_able() -> None:
             raise UnavailableError(f"{name} is not installed: `make deploy-parts` installs it")
 
 
+def _mirror() -> str:
+    """Where Debian's packages come from: $DEBIAN_MIRROR, else where this machine's apt takes them."""
+    if named := os.environ.get("DEBIAN_MIRROR"):
+        return named
+    command = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]
+    said = subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
+    mirrors = [line for line in said if line.rstrip("/").endswith("/debian")]
+    if not mirrors:
+        raise UnavailableError("no mirror of Debian is known here: name one in DEBIAN_MIRROR")
+    return mirrors[0]
+
+
 def _make_base(folder: Path) -> None:
     check_able()
     work = folder.with_suffix(".part")
     shutil.rmtree(work, ignore_errors=True)
-    command = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", str(work), MIRROR]
+    command = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", str(work), _mirror()]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=FETCH_TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired:

@@ -73,7 +73,7 @@ def read_measured(file: Path | None) -> Measured:
         return measured_of(json.loads(lines[-1] if lines else ""))
     except OSError as error:
         raise UserError(f"{file} cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise UserError(
             f"{file} is no report of `streamer bench kafka --store mongodb --json` ({type(error).__name__}: {error})"
         ) from None

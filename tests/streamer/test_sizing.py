@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -155,7 +156,12 @@ def test_costs_of_ones_own_machine_stand_in_the_place_of_ours(
     "text",
     ["", "{}", "[]", "no json", '{"cores": 2, "cases": []}', '{"cores": 2, "cases": [{"store": "mongodb"}]}',
      json.dumps({"cores": 2, "cases": [case(1, 1.0, store="sqlite")]}),
-     json.dumps({"cores": 2, "cases": [case(1, 0.0)]})],
+     *(json.dumps({"cores": 2, "cases": [case(1, busy_ms)]}) for busy_ms in (0.0, -1.0, math.nan, math.inf)),
+     json.dumps({"cores": 2, "cases": [case(1, 1.0) | {"cpu_ms": {"workers": 1.0, "MongoDB": math.nan}}]}),
+     json.dumps({"cores": 2, "cases": [case(1, 1.0) | {"cpu_ms": {"workers": 1.0, "MongoDB": -3.0}}]}),
+     json.dumps({"cores": 2, "cases": [case(1, 1.0) | {"workers": math.inf}]}),
+     "[" * 100_000],
+    ids=range(15),
 )  # fmt: skip
 def test_a_file_that_is_no_measurement_is_refused_in_one_line(
     text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -207,6 +213,15 @@ def test_both_surveys_and_each_collection_appear_in_the_tables(
             assert name in out
 
 
+def test_a_night_of_which_nothing_is_scored_fills_no_table(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = said(monkeypatch, capsys, "--survey", "ztf", "--alerts-per-night", "1000", "--scored-share", "0")
+    (row,) = (line for line in out.splitlines() if "scores.parquet" in line)
+    assert code == 0
+    assert [cell.strip() for cell in row.strip("│").split("│")[1:]] == ["0 B", "0 B", "-"]
+
+
 def test_a_report_says_the_same_as_the_costs_in_the_code() -> None:
     measured = measured_of({"cores": 2, "cases": [case(1, 2.0)]})
     (drain,) = measured.drains
@@ -224,6 +239,8 @@ def test_sizes_are_written_for_people() -> None:
 def test_a_small_night_needs_no_database_server() -> None:
     assert plan(alerts_per_night=300_000).sqlite_would_do
     assert not plan(alerts_per_night=100_000_000).sqlite_would_do
+    elsewhere = measured_of({"cores": 2, "cases": [case(1, 2.0)]})
+    assert not size(replace(QUESTION, alerts_per_night=1), elsewhere).sqlite_would_do  # nobody measured it there
 
 
 def test_a_question_holds_what_was_asked() -> None:
