@@ -8,13 +8,17 @@ import signal
 from time import monotonic
 
 from streamer.commands.logs import log_to_stderr
+from streamer.commands.standing_still import end_when_silent
 from streamer.errors import UserError
-from streamer.factory.sinks import SinkKind, open_sink
+from streamer.factory.sinks import SinkKind, Watch, open_sink
 from streamer.factory.waiting import Stopped
 from streamer.settings import Settings
 from streamer.sinks.following import Tally
 
 log = logging.getLogger(__name__)
+
+HUNG_S = 3_600.0
+"""A sink that has not moved for so long will not do so again [s]: joining the files of a night takes minutes."""
 
 
 def run_sink(settings: Settings, kind: SinkKind, until_eos: bool, as_json: bool) -> int:
@@ -27,7 +31,9 @@ def run_sink(settings: Settings, kind: SinkKind, until_eos: bool, as_json: bool)
         signal.signal(number, lambda number, frame: stops.append(number))
     began = monotonic()
     try:
-        with open_sink(settings, kind, lambda: bool(stops), shows=not until_eos) as sink:
+        watch = Watch(settings, kind)
+        with open_sink(settings, kind, lambda: bool(stops), watch, shows=not until_eos) as sink:
+            end_when_silent(watch.health, HUNG_S)
             log.info("started")
             tally = sink.run(until_eos)
     except Stopped:

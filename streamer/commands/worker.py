@@ -6,11 +6,10 @@ import logging
 import os
 import signal
 from threading import Thread
-from time import sleep
 
 from streamer.commands.logs import log_to_stderr
+from streamer.commands.standing_still import end_when_silent
 from streamer.errors import ConfigurationError, UserError
-from streamer.health import Health
 from streamer.kafka.slot import SlotTaken, slot_name
 from streamer.settings import Settings
 from streamer.supervisor import LIFELINE, Ended
@@ -21,9 +20,6 @@ HUNG_S = 60.0
 """A worker that has not polled for so long will not do so again [s]: a batch takes seconds at most, and a worker that
 waits for something polls on. librdkafka may never return from `send_offsets_to_transaction`, time-out or not, when
 the group's coordinator goes away at the wrong moment (its issues 5456 and 5511, open in 2.16)."""
-
-HUNG_TURN_S = 5.0
-"""That is looked at this often [s]."""
 
 
 def run_worker(settings: Settings, index: int) -> int:
@@ -39,7 +35,7 @@ def run_worker(settings: Settings, index: int) -> int:
 
     try:
         with open_worker(settings, index, lambda: bool(stops)) as worker:
-            _end_when_silent(worker.health)
+            end_when_silent(worker.health, HUNG_S)
             worker.run(lambda: bool(stops))
     except Stopped:
         return Ended.STOPPED
@@ -69,15 +65,3 @@ def _end_with_supervisor() -> None:
         os._exit(Ended.START_AGAIN)
 
     Thread(target=wait, name="lifeline", daemon=True).start()
-
-
-def _end_when_silent(health: Health) -> None:
-    """Ends this process where its work stands still."""
-
-    def watch() -> None:
-        while health.silence_s < HUNG_S:
-            sleep(HUNG_TURN_S)
-        log.error("nothing has moved for %.0f s: this worker ends, and is started again", health.silence_s)
-        os._exit(Ended.START_AGAIN)
-
-    Thread(target=watch, name="watch", daemon=True).start()

@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 @contextmanager
 def open_sink(
-    settings: Settings, kind: SinkKind, is_stopping: Callable[[], bool], shows: bool = True
+    settings: Settings, kind: SinkKind, is_stopping: Callable[[], bool], watch: Watch, shows: bool = True
 ) -> Iterator[Follower]:
     """A sink over the home cluster's topics, alone in its folder and its group; what is away is waited for.
 
@@ -51,7 +51,6 @@ def open_sink(
     if kind == "lancedb":
         public, restricted = topics.embeddings, topics.embeddings_restricted
     with ExitStack() as stack:
-        watch = Watch(settings, kind)
         stack.enter_context(counting(watch.logged))
         if shows:
             stack.callback(watch.serve(settings, kind).stop)
@@ -98,20 +97,20 @@ class Watch:
         self._metrics = SinkMetrics(
             sink=kind, deployment=settings.deployment, host=host_name(settings.host), software=software_version()
         )
-        self._health = Health(("table", "cluster"), silence_max_s=SILENCE_MAX_S)
+        self.health = Health(("table", "cluster"), silence_max_s=SILENCE_MAX_S)
 
     def serve(self, settings: Settings, kind: SinkKind) -> HealthServer:
         """Shows it on the sink's port; ConfigurationError where that cannot be listened on."""
         at = settings.metrics
         server = HealthServer(
-            at.address, at.sinks_port + get_args(SinkKind).index(kind), self._metrics.registry, self._health
+            at.address, at.sinks_port + get_args(SinkKind).index(kind), self._metrics.registry, self.health
         )
         server.start()
         return server
 
     def alive(self) -> None:
         """The sink waits for something, and goes on trying."""
-        self._health.polled()
+        self.health.polled()
 
     def failed(self, kind: str, text: str) -> None:
         """Counts what went wrong before the first message."""
@@ -123,28 +122,28 @@ class Watch:
 
     def polled(self, lag: Mapping[Partition, int], waiting: int) -> None:
         """Both answer, as far as is known."""
-        self._health.polled()
-        self._health.ready("cluster", True)
+        self.health.polled()
+        self.health.ready("cluster", True)
         self._metrics.lag(lag)
         self._metrics.waiting(waiting)
         if not waiting:
-            self._health.ready("table", True)
+            self.health.ready("table", True)
 
     def written(self, messages: int, unreadable: int, seconds: float) -> None:
         """A batch is committed."""
-        self._health.ready("table", True)
+        self.health.ready("table", True)
         self._metrics.written(messages, unreadable, seconds)
         self._metrics.waiting(0)
 
     def away(self, is_table: bool) -> None:
         """One of the two does not answer."""
-        self._health.ready("table" if is_table else "cluster", False)
+        self.health.ready("table" if is_table else "cluster", False)
         self._metrics.failed("away")
 
     def back(self) -> None:
         """Both answer again."""
-        self._health.ready("table", True)
-        self._health.ready("cluster", True)
+        self.health.ready("table", True)
+        self.health.ready("cluster", True)
 
 
 @contextmanager

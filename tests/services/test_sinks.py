@@ -33,7 +33,7 @@ from schemas.records import read_dead_letters
 from schemas.wire import EMBEDDING, SCORED_ALERT, embedding_records, schema_text, scored_alert_records
 from scripts.services import KafkaServer, MongoServer
 from scripts.services.process import free_port
-from streamer.factory.sinks import open_sink
+from streamer.factory.sinks import Watch, open_sink
 from streamer.settings import load_settings
 from streamer.sinks.folder_lock import only_writer
 from streamer.sinks.following import Tally
@@ -100,7 +100,9 @@ class Deployment:
 
     def to_the_end(self, kind: str) -> Tally:
         """Runs a sink to the end of the topics, in this process: what it did."""
-        with open_sink(load_settings(self.config), kind, lambda: False, shows=False) as sink:  # type: ignore[arg-type]
+        settings = load_settings(self.config)
+        watch = Watch(settings, kind)  # type: ignore[arg-type]
+        with open_sink(settings, kind, lambda: False, watch, shows=False) as sink:  # type: ignore[arg-type]
             return sink.run(until_end=True)
 
     @contextmanager

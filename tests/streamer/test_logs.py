@@ -411,7 +411,8 @@ sys.exit(1)
 HANDLED = {
     "streamer/commands/run.py": "the service cannot begin, and ends",
     "streamer/commands/sink.py": "a sink cannot go on, and ends",
-    "streamer/commands/worker.py": "a worker cannot go on, or hangs, and ends",
+    "streamer/commands/worker.py": "a worker cannot go on, and ends",
+    "streamer/commands/standing_still.py": "a process hangs, and ends",
     "streamer/health.py": "a request cannot be answered; the next one may be",
     "streamer/logs/setup.py": "an error that nobody foresaw",
     "streamer/sources/kafka.py": "messages were deleted before they were read",
