@@ -73,8 +73,8 @@ table answer), else 503; JSON with each of them |
 | `/readyz?exclude=assigned` | the same without that condition: a worker is ready though no partition is left for it |
 
 A worker that waits for a store or a cluster polls on: one that answers 503 at `/healthz` is to be killed and started
-again; by itself it ends after 60 s (a sink after an hour). The first start on a machine compiles before it polls: for half a minute, or a minute or two where other programs
-run. `/healthz` answers 200 meanwhile, and `/readyz` 503.
+again; by itself it ends after 60 s (a sink after an hour). The first start on a machine compiles before it polls: for
+half a minute, or a minute or two where other programs run. `/healthz` answers 200 meanwhile, and `/readyz` 503.
 
 The store counts as reachable from a worker's start until a batch has failed on it, and again when that batch has passed
 or is another worker's: a worker without alerts does not notice that its store is away.
