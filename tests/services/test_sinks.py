@@ -12,7 +12,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ from scripts.services.process import free_port
 from streamer.factory.sinks import Watch, open_sink
 from streamer.settings import load_settings
 from streamer.sinks.folder_lock import only_writer
-from streamer.sinks.following import Tally
+from streamer.sinks.following import Follower, Tally
 from streamer.sinks.subscription import Subscription
 from tests import made_up
 from tests.services.fixtures import Kafka
@@ -98,11 +98,14 @@ class Deployment:
         command = [*self.command(kind), *options]
         return subprocess.run(command, capture_output=True, text=True, timeout=LONG_S, check=False, env=ENVIRONMENT)
 
+    def opened(self, kind: Any, is_stopping: Callable[[], bool] = lambda: False) -> AbstractContextManager[Follower]:
+        """A sink in this process."""
+        settings = load_settings(self.config)
+        return open_sink(settings, kind, is_stopping, Watch(settings, kind), shows=False)
+
     def to_the_end(self, kind: str) -> Tally:
         """Runs a sink to the end of the topics, in this process: what it did."""
-        settings = load_settings(self.config)
-        watch = Watch(settings, kind)  # type: ignore[arg-type]
-        with open_sink(settings, kind, lambda: False, watch, shows=False) as sink:  # type: ignore[arg-type]
+        with self.opened(kind) as sink:
             return sink.run(until_end=True)
 
     @contextmanager
@@ -227,9 +230,8 @@ def test_a_sink_killed_between_writing_and_committing_has_each_score_once(
     def kill(*_: object) -> bool:
         raise Killed
 
-    settings = load_settings(deployment.config)
     for _ in range(2):
-        with open_sink(settings, kind, lambda: False) as sink, monkeypatch.context() as patch:  # type: ignore[arg-type]
+        with deployment.opened(kind) as sink, monkeypatch.context() as patch:
             patch.setattr(Subscription, "commit", kill)
             with pytest.raises(Killed):
                 sink.run(until_end=True)
@@ -253,7 +255,7 @@ def test_told_to_stop_a_sink_writes_what_waits_commits_and_leaves(kind: str, dep
     deployment.settings["sinks"] |= {"max_rows": 100_000, "max_wait_s": 3_600.0}
     deployment.publish(range(300))
     took: list[int] = []
-    with open_sink(load_settings(deployment.config), kind, lambda: sum(took) == 300) as sink:  # type: ignore[arg-type]
+    with deployment.opened(kind, lambda: sum(took) == 300) as sink:
         take = sink._destination.take
         sink._destination.take = lambda records: (take(records), took.append(len(records)))[0]  # type: ignore[method-assign]
         assert sink.run().written == 300
