@@ -166,7 +166,7 @@ TONIGHT = Row(
             "stat",
             "Time since any worker last committed a batch. At night seconds; by day as long as nothing comes.",
             "s",
-            one(f"time() - max({series(d.LAST_BATCH)})"),
+            one(f"time() - max({series(d.LAST_BATCH)} > 0)"),
             width=8,
             height=4,
             decimals=0,

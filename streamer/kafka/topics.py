@@ -238,14 +238,19 @@ def _is_done(future: Future[Any], faster: int) -> bool:
 
 
 def _configs(admin: AdminClient, names: Sequence[str]) -> dict[str, dict[str, str]]:
-    """The properties of topics; KafkaException where they cannot be asked."""
+    """The properties of topics, none where the user may not ask; KafkaException where they cannot be asked."""
     if not names:
         return {}
     wanted = [ConfigResource(ResourceType.TOPIC, name) for name in names]
-    return {
-        resource.name: {key: entry.value for key, entry in future.result().items()}
-        for resource, future in admin.describe_configs(wanted, request_timeout=ANSWER_TIMEOUT_S).items()
-    }
+    found: dict[str, dict[str, str]] = {}
+    for resource, future in admin.describe_configs(wanted, request_timeout=ANSWER_TIMEOUT_S).items():
+        try:
+            found[resource.name] = {key: entry.value for key, entry in future.result().items()}
+        except KafkaException as failed:
+            if failed.args[0].code() != KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                raise
+            found[resource.name] = {}  # the user may not ask; that is no reason to stop
+    return found
 
 
 def _messages(cluster: Cluster, partitions: Mapping[str, int]) -> dict[str, int]:
@@ -266,7 +271,9 @@ def _beside_plan(
     name: str, plan: TopicPlan, partitions: int, config: Mapping[str, str], messages: int, message_max_bytes: int
 ) -> TopicState:
     wanted = plan.config(message_max_bytes)
-    differences = [f"{key}: {config[key]}, expected {value}" for key, value in wanted.items() if config[key] != value]
+    differences = [
+        f"{key}: {config[key]}, expected {value}" for key, value in wanted.items() if config.get(key, value) != value
+    ]
     if partitions != plan.partitions:
         differences.insert(0, f"partitions: {partitions}, expected {plan.partitions}")
     state: Literal["there", "differs"] = "differs" if differences else "there"
@@ -275,5 +282,5 @@ def _beside_plan(
 
 def _kept(config: Mapping[str, str]) -> tuple[str, int | None]:
     """The policy of a topic's properties, and the retention [ms] where it deletes."""
-    policy = config["cleanup.policy"]
+    policy = config.get("cleanup.policy", "")
     return policy, int(config["retention.ms"]) if "delete" in policy else None

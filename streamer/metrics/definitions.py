@@ -184,6 +184,12 @@ ASSIGNMENTS = Definition(
 LAG = Definition(
     Gauge, "streamer_lag_messages", "Messages published and not yet taken, by partition.", "messages", LANE
 )
+MISSING_TOPICS = Definition(
+    Gauge,
+    "streamer_missing_topics",
+    "Configured topics that are not there, and clusters that are away or refuse us: they are waited for.",
+    "topics",
+)
 PARKED = Definition(
     Gauge,
     "streamer_parked_lane",
@@ -271,7 +277,8 @@ Metric: TypeAlias = Definition[Counter] | Definition[Gauge] | Definition[BatchHi
 
 WORKER: tuple[Metric, ...] = (
     MESSAGES, ALERTS, SCORES, YOUNG, SELECTED, UNCLASSIFIED, UNCALIBRATED, TOP_SCORE, SET_SIZE, NOVELTY, MISSING,
-    REAL_SCORE, QUALITY, RECEIVED, BATCH, STAGE, LATENCY, LAST_BATCH, ASSIGNED, ASSIGNMENTS, LAG, PARKED, STATE, READY,
+    REAL_SCORE, QUALITY, RECEIVED, BATCH, STAGE, LATENCY, LAST_BATCH, ASSIGNED, ASSIGNMENTS, LAG, MISSING_TOPICS,
+    PARKED, STATE, READY,
     FAILURES, LOG_LINES, BUILD, MODEL, STORE, SUN,
 )  # fmt: skip
 """Those of a worker, in the order of the docs page."""

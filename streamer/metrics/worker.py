@@ -134,6 +134,10 @@ class WorkerMetrics:
         self._parked = dict(reasons)
         self._show_state()
 
+    def missing(self, count: int) -> None:
+        """Takes how many configured topics and clusters are not there now."""
+        self._missing_topics.set(count)
+
     def failed(self, kind: str, text: str) -> None:
         """Counts something that went wrong and keeps it as the last error."""
         self._failures.labels(kind).inc()
@@ -210,6 +214,7 @@ class WorkerMetrics:
         self._assigned_lanes = definitions.ASSIGNED.made(self.registry)
         self._assignments = definitions.ASSIGNMENTS.made(self.registry)
         self._lag_messages = definitions.LAG.made(self.registry)
+        self._missing_topics = definitions.MISSING_TOPICS.made(self.registry)
         self._parked_lane = definitions.PARKED.made(self.registry)
         self._worker_state = definitions.STATE.made(self.registry)
         self._show_state()

@@ -209,6 +209,11 @@ class KafkaSource:
         if self._gained:
             self._begin_gained()
 
+    @property
+    def missing(self) -> list[str]:
+        """What of the configuration is not there now, a line each."""
+        return self._missing
+
     def lag(self) -> dict[Lane, int]:
         """Messages that wait in each lane, as far as is known."""
         ends = {lane: self._fetchers[lane.cluster].known_end(lane) for lane in self._next}

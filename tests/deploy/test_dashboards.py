@@ -29,8 +29,8 @@ OF_PROCESSES = {PROCESS_CPU, PROCESS_MEMORY, PROCESS_START}
 OF_SCRAPES = {"instance", "job"}
 """Labels that Prometheus adds."""
 
-ON_NO_PANEL = {"streamer_store_info"}
-"""Where the objects are is the configuration's; nobody watches it change."""
+ON_NO_PANEL = {"streamer_store_info", "streamer_missing_topics"}
+"""Where the objects are is the configuration's; nobody watches it change. What is missing is an alert's to say."""
 
 FILES = sorted(FOLDER.glob("*.json"))
 

@@ -177,6 +177,13 @@ def test_the_state_that_is_shown_is_the_one_that_is_said(metrics: WorkerMetrics)
     assert shown() == ["waiting"] == [metrics.status().state]
 
 
+def test_what_is_missing_is_shown_as_long_as_it_is(metrics: WorkerMetrics) -> None:
+    metrics.missing(2)
+    assert samples(metrics, "streamer_missing_topics") == {(): 2}
+    metrics.missing(0)
+    assert samples(metrics, "streamer_missing_topics") == {(): 0}
+
+
 def test_changes_of_the_partitions_are_counted_and_words_without_a_change_are_not(metrics: WorkerMetrics) -> None:
     for lanes in (LANES, LANES, LANES[1:], LANES[1:]):
         metrics.assigned(lanes)

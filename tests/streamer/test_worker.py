@@ -59,6 +59,7 @@ class Source:
         self._batches = [list(batch)]
         self._lost = list(lost)
         self.proof, self.parked = object(), dict[Lane, str]()
+        self.missing = list[str]()
         self.lanes = [Lane("home", "alerts", 0)]
         self.lasting = 0
         """How often it was told that positions are lasting."""

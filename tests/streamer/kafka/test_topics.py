@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from datetime import date
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 
+from streamer.kafka import topics as topics_module
 from streamer.kafka.topics import Topics, nights
 
 
@@ -43,3 +48,30 @@ def test_scores_are_kept_for_a_week_and_the_status_by_key() -> None:
     assert (scored["cleanup.policy"], scored["retention.ms"]) == ("delete", "604800000")
     assert (status["cleanup.policy"], "retention.ms" in status) == ("compact", False)
     assert scored["max.message.bytes"] == status["max.message.bytes"] == "8"
+
+
+class Asked:
+    """A cluster that lets nobody ask for the properties of one topic, or has another trouble."""
+
+    def __init__(self, code: int) -> None:
+        self._code = code
+
+    def describe_configs(self, wanted: Any, request_timeout: float) -> dict[Any, Any]:
+        refused, given = Future[Any](), Future[Any]()
+        refused.set_exception(KafkaException(KafkaError(self._code)))
+        given.set_result({"cleanup.policy": SimpleNamespace(value="compact")})
+        return {wanted[0]: refused, wanted[1]: given}
+
+
+def test_properties_that_the_user_may_not_ask_for_stop_nobody() -> None:
+    asked: Any = Asked(KafkaError.TOPIC_AUTHORIZATION_FAILED)
+    assert topics_module._configs(asked, ["a", "b"]) == {"a": {}, "b": {"cleanup.policy": "compact"}}
+    plan = Topics("streamer").plans()["streamer.scored"]
+    state = topics_module._beside_plan("streamer.scored", plan, plan.partitions, {}, 7, 1_000_000)
+    assert (state.state, state.cleanup, state.retention_ms, state.differences) == ("there", "", None, ())
+
+
+def test_another_trouble_with_properties_is_passed_on() -> None:
+    asked: Any = Asked(KafkaError._TIMED_OUT)
+    with pytest.raises(KafkaException):
+        topics_module._configs(asked, ["a", "b"])
