@@ -13,6 +13,7 @@ from typing import TypeVar
 from schemas.assembling import warm_up as warm_up_assembling
 from schemas.messages import ContainerEncoder, FramedEncoder
 from schemas.projection import warm_up as warm_up_decoder
+from schemas.surveys.identity import SURVEYS
 from schemas.surveys.lsst import LsstSchemas
 from schemas.wire import DEAD_LETTER, EMBEDDING, SCORED_ALERT, schema_text
 from streamer.factory.clusters import BYTES_PER_MB, open_clusters, open_registry, password_of
@@ -70,7 +71,7 @@ def open_worker(settings: Settings, index: int, is_stopping: Callable[[], bool])
             store=settings.state.store,
             metrics_url=metrics_url(address, port, socket.gethostname()),
         )
-        for survey in ("ztf", "lsst"):
+        for survey in SURVEYS:
             metrics.selects(survey, [selection.name for selection in getattr(settings.selections, survey)])
         stack.enter_context(counting(metrics.logged))
         health = Health(("models", "store", "assigned"))
