@@ -141,12 +141,12 @@ def explain(error: KafkaError, cluster: Cluster) -> str:
     match error.code():
         case KafkaError._AUTHENTICATION:
             return f"{cluster} {_why_not_authenticated(detail, cluster)}"
-        case KafkaError._SSL if "certificate verify failed" in detail:
-            return f"{cluster} shows a certificate that is not trusted: give its authority's as security.ca_file"
-        case KafkaError._SSL:
-            return f"{cluster} cannot be spoken to by TLS ({detail}): check security.protocol and the certificates"
-        case KafkaError._TRANSPORT if _expects_plaintext(detail):
+        case KafkaError._SSL | KafkaError._TRANSPORT if _expects_plaintext(detail):
             return f"{cluster} does not speak TLS at this port: set security.protocol without ssl, or give another port"
+        case KafkaError._SSL | KafkaError._TRANSPORT if "certificate verify failed" in detail:
+            return f"{cluster} shows a certificate that is not trusted: give its authority's as security.ca_file"
+        case _ if _is_tls(error):
+            return f"{cluster} cannot be spoken to by TLS ({detail}): check security.protocol and the certificates"
         case KafkaError._RESOLVE:
             return f"{cluster} has a host name that is not known: check bootstrap"
         case KafkaError._TRANSPORT | KafkaError._TIMED_OUT | KafkaError._ALL_BROKERS_DOWN:
@@ -187,12 +187,18 @@ def _why_not_authenticated(detail: str, cluster: Cluster) -> str:
 
 
 def _expects_plaintext(detail: str) -> bool:
-    return "PLAINTEXT broker listener" in detail
+    return "PLAINTEXT broker listener" in detail or "wrong version number" in detail
+
+
+def _is_tls(error: KafkaError) -> bool:
+    """Whether TLS failed: a broker that answers within the first call makes librdkafka say it as _TRANSPORT."""
+    is_first_call = error.code() == KafkaError._TRANSPORT and "SSL routines" in error.str()
+    return is_first_call or error.code() == KafkaError._SSL
 
 
 def _is_refusal(error: KafkaError) -> bool:
     is_plaintext = error.code() == KafkaError._TRANSPORT and _expects_plaintext(error.str())
-    return is_plaintext or error.code() in (KafkaError._AUTHENTICATION, KafkaError._SSL)
+    return is_plaintext or _is_tls(error) or error.code() == KafkaError._AUTHENTICATION
 
 
 def _why_unreachable(cluster: Cluster, errors: Iterable[KafkaError], timeout_s: float) -> str:

@@ -74,7 +74,7 @@ def test_with_users_a_right_password_is_let_in_and_a_wrong_one_is_not(start_kafk
     topic = reader.topic("guarded")
     reader.produce(topic, [(None, b"v")])
     assert [m.value() for m in reader.read(topic)] == [b"v"]
-    assert _refusal(server.client("reader") | {"sasl.password": "guessed"}) == "_AUTHENTICATION"
+    assert _refusal(server.client("reader") | {"sasl.password": "guessed"}).code() == KafkaError._AUTHENTICATION
 
 
 def test_with_tls_a_client_must_trust_the_certificate(start_kafka: StartKafka) -> None:
@@ -86,7 +86,7 @@ def test_with_tls_a_client_must_trust_the_certificate(start_kafka: StartKafka) -
     assert [m.value() for m in trusting.read(topic)] == [b"v"]
     wary = server.client()
     del wary["ssl.ca.location"]
-    assert _refusal(wary) == "_SSL"
+    assert "certificate verify failed" in _refusal(wary).str()  # its code is _SSL, or _TRANSPORT of a quick broker
 
 
 def test_a_taken_port_is_said_in_one_line(start_kafka: StartKafka, tmp_path: Path) -> None:
@@ -95,10 +95,10 @@ def test_a_taken_port_is_said_in_one_line(start_kafka: StartKafka, tmp_path: Pat
         KafkaServer(tmp_path / "second", port).start()
 
 
-def _refusal(client: dict[str, str]) -> str:
-    """The name of the first error that a client is told."""
-    errors: list[str] = []
-    producer = Producer(client | {"error_cb": lambda error: errors.append(error.name())})
+def _refusal(client: dict[str, str]) -> KafkaError:
+    """The first error that a client is told."""
+    errors: list[KafkaError] = []
+    producer = Producer(client | {"error_cb": errors.append})
     for _ in range(300):
         producer.poll(0.1)
         if errors:

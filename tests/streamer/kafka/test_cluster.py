@@ -66,6 +66,21 @@ def test_a_cluster_can_stand_in_a_set_and_never_shows_its_password() -> None:
             "ssl://b:1/bootstrap: SSL handshake failed: certificate verify failed: ...",
             "shows a certificate that is not trusted: give its authority's as security.ca_file",
         ),
+        (  # what a broker answers before librdkafka has looked once
+            KafkaError._TRANSPORT,
+            "ssl://b:1/bootstrap: error:0A000086:SSL routines::certificate verify failed (after 1ms in state X)",
+            "shows a certificate that is not trusted: give its authority's as security.ca_file",
+        ),
+        (
+            KafkaError._TRANSPORT,
+            "ssl://b:1/bootstrap: error:0A00010B:SSL routines::wrong version number (after 1ms in state X)",
+            "does not speak TLS at this port: set security.protocol without ssl, or give another port",
+        ),
+        (
+            KafkaError._TRANSPORT,
+            "ssl://b:1/1: error:0A000102:SSL routines::unsupported protocol",
+            "cannot be spoken to by TLS (error:0A000102:SSL routines::unsupported protocol): ",
+        ),
         (KafkaError._SSL, "ssl://b:1/1: alert bad certificate", "cannot be spoken to by TLS (alert bad certificate): "),
         (KafkaError._RESOLVE, "Failed to resolve", "has a host name that is not known: check bootstrap"),
         (
