@@ -131,6 +131,11 @@ _AWAY = {
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
     KafkaError.NOT_COORDINATOR,
     KafkaError.REQUEST_TIMED_OUT,
+    KafkaError._NOENT,  # "No leaders found"
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
 }
 """What a cluster that is away, or comes back, makes its clients hear."""
 
@@ -151,6 +156,8 @@ def explain(error: KafkaError, cluster: Cluster) -> str:
             return f"{cluster} has a host name that is not known: check bootstrap"
         case KafkaError._TRANSPORT | KafkaError._TIMED_OUT | KafkaError._ALL_BROKERS_DOWN:
             return f"{cluster} cannot be reached ({detail}): is it up, and is bootstrap right?"
+        case code if code in _AWAY:
+            return f"{cluster} is not ready ({detail}): try again in a minute"
         case KafkaError._INVALID_ARG:
             return f"{cluster} cannot be set up: {detail}"
         case KafkaError.UNKNOWN_TOPIC_OR_PART | KafkaError._UNKNOWN_TOPIC | KafkaError._UNKNOWN_PARTITION:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic, sleep
-from typing import Literal, NamedTuple, Self
+from typing import Literal, NamedTuple, Self, TypeVar
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
     Consumer,
-    ConsumerGroupTopicPartitions,
     IsolationLevel,
     KafkaError,
     KafkaException,
@@ -19,7 +17,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # it is documented
 
-from streamer.kafka.cluster import Cluster, KafkaFailure, explain, reach
+from streamer.kafka.cluster import Cluster, KafkaFailure, explain, is_away, reach
 
 ANSWER_TIMEOUT_S = 10.0
 """Longest wait for one answer of a cluster [s]: it takes milliseconds where all is well."""
@@ -27,14 +25,10 @@ ANSWER_TIMEOUT_S = 10.0
 BEGIN, END = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]
 """Which offset of a partition is asked for."""
 
-LOADING = {KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.NOT_COORDINATOR}
-"""What a broker says of a group for its first seconds."""
+AGAIN_S = 0.2
+"""A broker that has just begun, or hands its partitions or groups on, is asked again after this time [s]."""
 
-LOADING_TURN_S = 0.2
-"""Such a group is asked again after this time [s]."""
-
-OFFSETS_TOPIC = "__consumer_offsets"
-"""Where a cluster keeps the positions of groups; it makes it for the first group."""
+T = TypeVar("T")
 
 Partition = tuple[str, int]
 """Topic and partition of one cluster."""
@@ -70,12 +64,20 @@ class DeploymentWatch:
     """
 
     def __init__(self, home: Cluster, group: str, status_topic: str) -> None:
-        self._home, self._group, self._status_topic = home, group, status_topic
+        self._home, self._status_topic = home, status_topic
         self._admins: dict[str, AdminClient] = {}
+        self._group = Consumer(
+            home.client(
+                group_id=group,
+                enable_auto_commit=False,
+                isolation_level="read_uncommitted",  # else it waits for a worker's open transaction
+            )
+        )
         self._words = _LastWords(home, group, status_topic)
 
     def close(self) -> None:
         """Lets go of the clusters."""
+        self._group.close()
         self._words.close()
 
     def __enter__(self) -> Self:
@@ -90,61 +92,57 @@ class DeploymentWatch:
 
     def progress(self, watched: Sequence[Watched]) -> tuple[list[Progress], list[str]]:
         """How far the group is in each topic that exists, and a line for each other cluster that cannot be asked."""
-        positions = self._positions()
         found: list[Progress] = []
         away: list[str] = []
         for cluster in {item.cluster.name: item.cluster for item in watched}.values():
+            asked = [item for item in watched if item.cluster == cluster]
             try:
-                found += self._in_cluster(cluster, [item for item in watched if item.cluster == cluster], positions)
+                partitions = self._partitions(cluster, asked)
+                begins, ends = (self._offsets(cluster, partitions.values(), which) for which in (BEGIN, END))
             except KafkaFailure as error:
                 if cluster == self._home:
                     raise
                 away.append(f"the lag at {cluster.name} is not known: {error}")
+            else:
+                found += self._compared([item for item in asked if item.topic in partitions], begins, ends)
         return found, away
 
-    def _positions(self) -> dict[Partition, int]:
-        """The committed offsets of the group on the home cluster."""
-        if OFFSETS_TOPIC not in reach(self._home, ANSWER_TIMEOUT_S).topics:
-            return {}  # asked for offsets before any group was there, librdkafka 2.16 dies of a segmentation fault
-        with _explained(self._home):
-            partitions = self._group_partitions()
-        return {(at.topic, at.partition): at.offset for at in partitions if at.offset >= 0}
-
-    def _group_partitions(self) -> list[TopicPartition]:
-        """What the group has committed; asked again for a while where its coordinator has just begun."""
-        until = monotonic() + ANSWER_TIMEOUT_S
-        while True:
-            asked = self._admin(self._home).list_consumer_group_offsets(
-                [ConsumerGroupTopicPartitions(self._group)], request_timeout=ANSWER_TIMEOUT_S
-            )
-            try:
-                return asked[self._group].result().topic_partitions or []
-            except KafkaException as error:
-                if error.args[0].code() not in LOADING or monotonic() >= until:
-                    raise
-            sleep(LOADING_TURN_S)
-
-    def _in_cluster(
-        self, cluster: Cluster, watched: Sequence[Watched], positions: Mapping[Partition, int]
-    ) -> Iterator[Progress]:
+    def _partitions(self, cluster: Cluster, watched: Sequence[Watched]) -> dict[str, list[Partition]]:
+        """The partitions of each topic that is there."""
         topics = reach(cluster, ANSWER_TIMEOUT_S).topics
-        partitions = {
+        return {
             item.topic: [(item.topic, number) for number in topics[item.topic].partitions]
             for item in watched
             if item.topic in topics and topics[item.topic].error is None
         }
-        begins = self._offsets(cluster, partitions.values(), BEGIN)
-        ends = self._offsets(cluster, partitions.values(), END)
+
+    def _compared(
+        self, watched: Sequence[Watched], begins: Mapping[Partition, int], ends: Mapping[Partition, int]
+    ) -> Iterator[Progress]:
+        """How far the group is in each topic, whose partitions begin and end so."""
+        stands_for = {item.topic: item.positions_topic or item.topic for item in watched}
+        positions = self._positions([(stands_for[topic], number) for topic, number in begins])
         for item in watched:
             lag = expired = 0
-            for topic, number in partitions.get(item.topic, []):
-                begin, end = begins[topic, number], ends[topic, number]
+            for at in (at for at in begins if at[0] == item.topic):
+                begin, end = begins[at], ends[at]
                 unread = begin if item.start_at == "earliest" else end
-                position = positions.get((item.positions_topic or topic, number), unread)
+                position = positions.get((stands_for[item.topic], at[1]), unread)
                 lag += max(end - max(position, begin), 0)
                 expired += max(begin - position, 0)
-            if item.topic in partitions:
-                yield Progress(cluster.name, item.topic, lag, expired)
+            yield Progress(item.cluster.name, item.topic, lag, expired)
+
+    def _positions(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        """The committed offsets of the group on the home cluster.
+
+        By a consumer: librdkafka 2.16 dies of a segmentation fault where an admin client asks for them while the
+        group's coordinator begins or moves.
+        """
+        asked = [TopicPartition(*partition) for partition in partitions]
+        if not asked:
+            return {}
+        answers = self._asked(self._home, lambda: self._group.committed(asked, timeout=ANSWER_TIMEOUT_S))
+        return {(at.topic, at.partition): at.offset for at in answers if at.offset >= 0}
 
     def _offsets(
         self, cluster: Cluster, topics: Iterable[Sequence[Partition]], which: OffsetSpec
@@ -153,11 +151,26 @@ class DeploymentWatch:
         asked = {TopicPartition(*partition): which for partitions in topics for partition in partitions}
         if not asked:
             return {}
-        with _explained(cluster):
+
+        def ask() -> dict[Partition, int]:
             answers = self._admin(cluster).list_offsets(
                 asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=ANSWER_TIMEOUT_S
             )
             return {(at.topic, at.partition): answer.result().offset for at, answer in answers.items()}
+
+        return self._asked(cluster, ask)
+
+    def _asked(self, cluster: Cluster, ask: Callable[[], T]) -> T:
+        """What `ask` gives; asked again for a while where brokers begin, or hand partitions or groups on."""
+        until = monotonic() + ANSWER_TIMEOUT_S
+        while True:
+            try:
+                return ask()
+            except KafkaException as error:
+                if not is_away(error.args[0]) or monotonic() >= until:
+                    raise KafkaFailure(explain(error.args[0], cluster)) from None
+            self._admins.pop(cluster.name, None)  # it believes in the leaders that it knows for 15 minutes
+            sleep(AGAIN_S)
 
     def _admin(self, cluster: Cluster) -> AdminClient:
         if cluster.name not in self._admins:
@@ -209,11 +222,3 @@ class _LastWords:
             self._words.pop(key, None)
         else:
             self._words[key] = value
-
-
-@contextmanager
-def _explained(cluster: Cluster) -> Iterator[None]:
-    try:
-        yield
-    except KafkaException as error:
-        raise KafkaFailure(explain(error.args[0], cluster)) from None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from subprocess import PIPE
 from typing import NamedTuple
 
 import pytest
@@ -115,13 +117,65 @@ def test_an_open_transaction_is_no_lag_and_what_was_deleted_unread_is_told(kafka
     producer.abort_transaction(30)
 
 
+def test_a_worker_s_open_transaction_with_positions_holds_nobody_up(kafka: Kafka, home: Cluster) -> None:
+    topic = kafka.topic("alerts")
+    kafka.produce(topic, [(None, b"x")] * 10)
+    commit(kafka, topic, topic, {0: 2})
+    worker = Consumer(kafka.client | {"group.id": topic, "auto.offset.reset": "earliest"})
+    producer = Producer(kafka.client | {"transactional.id": topic})
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    producer.send_offsets_to_transaction([TopicPartition(topic, 0, 9)], worker.consumer_group_metadata(), 30)
+    with DeploymentWatch(home, topic, "status") as watch:
+        assert watch.progress([Watched(home, topic, None, "earliest")])[0] == [Progress("home", topic, 8, 0)]
+        producer.commit_transaction(30)
+        assert watch.progress([Watched(home, topic, None, "earliest")])[0] == [Progress("home", topic, 1, 0)]
+    worker.close()
+
+
+def test_a_broker_that_starts_again_while_it_is_asked_does_no_harm(start_kafka: Callable[..., KafkaServer]) -> None:
+    server = start_kafka()
+    Kafka(server.client()).make("x", partitions=3)
+    command = [sys.executable, "-uc", ASKING, server.bootstrap]  # what librdkafka dies of takes its process along
+    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True) as asking:
+        assert asking.stdin is not None
+        assert asking.stdout is not None
+        for _ in range(3):
+            assert "answer\n" in asking.stdout
+            server.stop()
+            server.start()
+        assert "answer\n" in asking.stdout
+        asking.stdin.close()
+        asking.stdout.read()
+    assert asking.returncode == 0
+
+
+ASKING = """
+import select, sys
+from streamer.kafka.cluster import Cluster, KafkaFailure
+from streamer.kafka.progress import DeploymentWatch, Progress, Watched
+
+home = Cluster("home", sys.argv[1], {}, 1_000_000)
+with DeploymentWatch(home, "group", "status") as watch:
+    while not select.select([sys.stdin], [], [], 0)[0]:
+        try:
+            found = watch.progress([Watched(home, "x", None, "earliest")])
+        except KafkaFailure:
+            print("none")
+        else:
+            assert found == ([Progress("home", "x", 0, 0)], []), found
+            print("answer")
+"""
+"""Asks for progress, a line each time, until its input ends."""
+
+
 def test_a_survey_s_cluster_that_is_away_costs_its_own_lag_only(
     kafka: Kafka, home: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     topic = kafka.topic("alerts")
     kafka.produce(topic, [(None, b"x")] * 3)
     with DeploymentWatch(home, topic, "status") as watch:
-        monkeypatch.setattr(progress, "ANSWER_TIMEOUT_S", 2.0)
+        monkeypatch.setattr(progress, "ANSWER_TIMEOUT_S", 5.0)
         rubin = cluster("rubin", NOBODY)
         found, away = watch.progress([Watched(rubin, "lsst", "p", "earliest"), Watched(home, topic, None, "earliest")])
     assert found == [Progress("home", topic, 3, 0)]
