@@ -105,6 +105,8 @@ class WorkerStatus(_Said):
     latency: LatencyStatus
     """Over the last 5 minutes, of 10,000 messages at most."""
     parked: list[ParkedLane]
+    missing: list[str]
+    """Configured topics and clusters that are not there now, a line each."""
     last_error: LastError | None
     metrics_url: str
 
@@ -161,6 +163,9 @@ class DeploymentStatus(_Said):
     """In plain words, one line."""
     problems: list[str]
     """What is wrong and what to do, one line each; none where all is well."""
+    missing: list[str]
+    """Configured topics and clusters that a live worker misses now. By day that is no problem: the night's topic comes
+    with its first alert."""
     workers: list[SeenWorker]
     lag: dict[str, int]
     """Messages published and not yet taken, by cluster:topic, as the clusters say."""
@@ -188,6 +193,7 @@ def assess(
         healthy=not problems,
         summary=_summary(totals) if totals.live else problems[0],
         problems=problems,
+        missing=sorted({line for worker in workers if worker.condition == "live" for line in worker.missing}),
         workers=workers,
         lag=lag,
         totals=totals,

@@ -204,7 +204,7 @@ class Worker:
         self._show_lanes(frozenset(self._source.lanes))
         self._metrics.lag(self._source.lag())
         self._metrics.parked(self._source.parked)
-        self._metrics.missing(len(self._source.missing))
+        self._metrics.missing(self._source.missing)
         status = self._metrics.status()
         try:
             self._transactions.begin()

@@ -138,7 +138,11 @@ def _bounds(plan: Plan) -> Iterable[tuple[str, str, str]]:
         for name, count in plan.partitions.items()
     )
     if plan.sqlite_would_do:
-        yield "or, without MongoDB", "1 worker", "the sqlite store keeps up; nothing expires there but cutouts"
+        yield (
+            "or, without MongoDB",
+            "1 worker",
+            "the sqlite store keeps up while it is small; nothing expires there but cutouts",
+        )
 
 
 def _kept(title: str, all_kept: Sequence[Kept]) -> Table:

@@ -68,6 +68,8 @@ def _parts(status: DeploymentStatus) -> Iterator[RenderableType]:
         yield Text(status.summary, style="bold green" if status.healthy else "bold yellow")
     for problem in status.problems:
         yield Text(problem, style="bold red")
+    for line in status.missing:
+        yield Text(f"missing: {line}", style="yellow")
     if status.workers:
         yield _workers(status)
         yield _outcomes(status)
@@ -79,7 +81,8 @@ def _parts(status: DeploymentStatus) -> Iterator[RenderableType]:
     for worker in status.workers:
         if worker.last_error is not None:
             error = worker.last_error
-            since = ", it is over" if worker.condition == "live" and worker.state == "running" else ""
+            is_over = worker.condition == "live" and worker.state == "running" and error.kind != "missing"
+            since = ", it is over" if is_over else ""  # a worker works on while a topic is missing
             line = f"last error of {worker.slot}, {_ago(status.at, error.when)}{since}: {error.kind}: {error.text}"
             yield Text(line, style="dim")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import get_args
@@ -71,6 +71,7 @@ class WorkerMetrics:
         self._assigned: frozenset[Lane] = frozenset()
         self._lag: dict[Lane, int] = {}
         self._parked: dict[Lane, str] = {}
+        self._absent: list[str] = []
         self._last_error: LastError | None = None
         self._rate = RecentRate(RATE_WINDOW_S, self._started_unix_s)
         self._latency = RecentValues(LATENCY_WINDOW_S, LATENCIES_MOST)
@@ -134,9 +135,10 @@ class WorkerMetrics:
         self._parked = dict(reasons)
         self._show_state()
 
-    def missing(self, count: int) -> None:
-        """Takes how many configured topics and clusters are not there now."""
-        self._missing_topics.set(count)
+    def missing(self, lines: Sequence[str]) -> None:
+        """Takes which configured topics and clusters are not there now, a line each."""
+        self._absent = list(lines)
+        self._missing_topics.set(len(lines))
 
     def failed(self, kind: str, text: str) -> None:
         """Counts something that went wrong and keeps it as the last error."""
@@ -173,6 +175,7 @@ class WorkerMetrics:
             ),
             latency=LatencyStatus(p50=p50, p95=p95, p99=p99),
             parked=[ParkedLane(**lane._asdict(), reason=reason) for lane, reason in sorted(self._parked.items())],
+            missing=self._absent,
             last_error=self._last_error,
             metrics_url=self._metrics_url,
         )

@@ -186,8 +186,9 @@ def _network(question: Question, cost: Sizes, peak_per_s: float) -> dict[str, fl
     copied = cost.packet_packed if question.copy_days else 0.0
     sent = _sent_packed(question, cost)
     rows = cost.rows_per_alert * cost.row
-    written = cost.seen + cost.alert + rows + question.scored_share * cost.cutouts
+    written = cost.seen + cost.alert + rows + bool(question.cutouts_days) * question.scored_share * cost.cutouts
     return {
+        "the survey's packets, to MirrorMaker, and the same from it": mbit(copied),
         "the survey's packets, to the workers": mbit(cost.packet_packed),
         "scores and embeddings, to the brokers": mbit(sent),
         "between brokers, for the copies": mbit((copied + sent) * (question.replication - 1)),

@@ -178,9 +178,10 @@ def test_the_state_that_is_shown_is_the_one_that_is_said(metrics: WorkerMetrics)
 
 
 def test_what_is_missing_is_shown_as_long_as_it_is(metrics: WorkerMetrics) -> None:
-    metrics.missing(2)
+    metrics.missing(["the Kafka cluster home (b:1) has no topic ztf", "another"])
     assert samples(metrics, "streamer_missing_topics") == {(): 2}
-    metrics.missing(0)
+    assert metrics.status().missing == ["the Kafka cluster home (b:1) has no topic ztf", "another"]
+    metrics.missing([])
     assert samples(metrics, "streamer_missing_topics") == {(): 0}
 
 

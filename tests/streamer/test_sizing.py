@@ -29,6 +29,14 @@ def plan(**changes: Any) -> Plan:
     return size(replace(QUESTION, **changes), HERE)
 
 
+def test_cutouts_that_are_not_kept_are_not_sent_and_a_mirror_has_its_part_of_the_network() -> None:
+    kept, dropped = plan(cutouts_days=1).network_mbit_s, plan(cutouts_days=0).network_mbit_s
+    assert dropped["workers to MongoDB"] < kept["workers to MongoDB"] / 5
+    mirror = "the survey's packets, to MirrorMaker, and the same from it"
+    assert plan(copy_days=0).network_mbit_s[mirror] == 0.0
+    assert plan(copy_days=7).network_mbit_s[mirror] == kept["the survey's packets, to the workers"]
+
+
 def by_name(all_kept: tuple[Kept, ...]) -> dict[str, Kept]:
     return {kept.name: kept for kept in all_kept}
 

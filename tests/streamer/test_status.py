@@ -49,6 +49,7 @@ def worker(slot: str = "node-1-0", silence_s: float = 2.0, **change: Any) -> Wor
         ),
         latency=LatencyStatus(p50=0.12, p95=0.3, p99=0.45),
         parked=[],
+        missing=[],
         last_error=None,
         metrics_url="http://node-1:9464/metrics",
     )
@@ -149,6 +150,17 @@ def test_a_worker_that_backs_off_says_what_it_waits_for() -> None:
     well = judged(worker(last_error=error))
     assert well.healthy
     assert "last error of node-1-0, 30 s ago, it is over: store_away: MongoDB is away" in printed(well)
+
+
+def test_what_is_missing_is_told_while_it_is_and_is_never_called_over() -> None:
+    line = "the Kafka cluster home (b:1) has no topic ztf"
+    error = LastError(when=NOW - timedelta(seconds=30), kind="missing", text=line)
+    status = judged(worker(missing=[line], last_error=error), worker("node-1-1", missing=[line]))
+    assert (status.healthy, status.missing) == (True, [line])  # the night's topic comes with its first alert
+    assert f"missing: {line}" in printed(status).splitlines()
+    assert f"last error of node-1-0, 30 s ago: missing: {line}" in printed(status)
+    silent = worker("node-2-0", silence_s=120.0, missing=[line])
+    assert judged(worker(), silent).missing == []
 
 
 def test_a_stop_over_dead_letters_stays_wrong_though_others_live() -> None:
