@@ -120,7 +120,7 @@ def _bounds(plan: Plan) -> Iterable[tuple[str, str, str]]:
     for name, cores in plan.cores.items():
         yield f"cores, {name}", _tenths(cores), "CPU of an alert; MongoDB's of a stand-in" if name == "MongoDB" else ""
     total = sum(low for low, _ in plan.cores.values()), sum(high for _, high in plan.cores.values())
-    yield "cores, all", _tenths(total), "the sinks, Prometheus and the system come on top"
+    yield "cores, all", _tenths(total), "sinks, MirrorMaker, Prometheus and the system come on top"
     for name, why in (
         ("workers", "one and a half times the largest one measured"),
         ("Kafka brokers", "of all: heaps, and ten minutes of the peak in the page cache"),
