@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 15.0
 """What is away at the start is asked again after the first wait, each time after twice the last one [s]."""
 
+SAID_AGAIN_S = 60.0
+"""While something is away, that is said this often [s]."""
+
 T = TypeVar("T")
 
 
@@ -32,14 +35,16 @@ def wait_for(
     is_stopping: Callable[[], bool],
 ) -> T:
     """What `ask` gives once its dependency answers; says what is waited for, and stays `alive` meanwhile."""
-    wait_s = FIRST_WAIT_S
+    wait_s, said = FIRST_WAIT_S, -SAID_AGAIN_S
     while True:
         alive()
         try:
             return ask()
         except (Unreachable, StoreAway, RegistryError) as error:
             failed("away", str(error))
-            log.warning("%s; waiting for it", error, extra=about(like=str(error)))
+            if monotonic() - said >= SAID_AGAIN_S:
+                said = monotonic()
+                log.warning("%s; waiting for it", error, extra=about(like=str(error)))
         until = monotonic() + wait_s
         while monotonic() < until:
             alive()

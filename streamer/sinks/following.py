@@ -38,6 +38,9 @@ POLL_S = 0.2
 AGAIN_S = 1.0
 """What is away is asked again after this time [s]."""
 
+SAID_AGAIN_S = 60.0
+"""While something is away, that is said this often [s]."""
+
 UNREADABLE, STAGE = "unreadable_message", "sink"
 """Reason and stage of the dead letters that a sink writes."""
 
@@ -268,17 +271,18 @@ class Follower:
         self._start_batch()
 
     def _patiently(self, ask: Callable[[], T]) -> T:
-        """What `ask` gives; what is away is said and asked again."""
-        was_away = False
+        """What `ask` gives; what is away is asked again, with a line at once and then each minute."""
+        said = -SAID_AGAIN_S
         while True:
             try:
                 answer = ask()
             except (Away, Unreachable) as error:
-                was_away = True
                 self._watcher.away(isinstance(error, Away))
-                log.warning("%s; waiting for it", error, extra=about(like=str(error)))
+                if monotonic() - said >= SAID_AGAIN_S:
+                    log.warning("%s; waiting for it", error, extra=about(like=str(error)))
+                    said = monotonic()
             else:
-                if was_away:
+                if said > 0:
                     self._watcher.back()
                     log.warning("it is back")
                 return answer
