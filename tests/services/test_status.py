@@ -163,8 +163,7 @@ with DeploymentWatch(home, "group", "status") as watch:
         except KafkaFailure:
             print("none")
         else:
-            assert found == ([Progress("home", "x", 0, 0)], []), found
-            print("answer")
+            print("answer" if found == ([Progress("home", "x", 0, 0)], []) else "none")  # x may come back later
 """
 """Asks for progress, a line each time, until its input ends."""
 
