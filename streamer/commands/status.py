@@ -81,7 +81,7 @@ def _parts(status: DeploymentStatus) -> Iterator[RenderableType]:
     for worker in status.workers:
         if worker.last_error is not None:
             error = worker.last_error
-            is_over = worker.condition == "live" and worker.state == "running" and error.kind != "missing"
+            is_over = worker.condition == "live" and worker.state == "running" and error.text not in worker.missing
             since = ", it is over" if is_over else ""  # a worker works on while a topic is missing
             line = f"last error of {worker.slot}, {_ago(status.at, error.when)}{since}: {error.kind}: {error.text}"
             yield Text(line, style="dim")

@@ -65,7 +65,6 @@ class DeploymentWatch:
 
     def __init__(self, home: Cluster, group: str, status_topic: str) -> None:
         self._home, self._status_topic = home, status_topic
-        self._admins: dict[str, AdminClient] = {}
         self._group = Consumer(
             home.client(
                 group_id=group,
@@ -104,7 +103,8 @@ class DeploymentWatch:
                     raise
                 away.append(f"the lag at {cluster.name} is not known: {error}")
             else:
-                found += self._compared([item for item in asked if item.topic in partitions], begins, ends)
+                there = [item for item in asked if item.topic in partitions]
+                found += self._compared(there, partitions, begins, ends)
         return found, away
 
     def _partitions(self, cluster: Cluster, watched: Sequence[Watched]) -> dict[str, list[Partition]]:
@@ -117,17 +117,22 @@ class DeploymentWatch:
         }
 
     def _compared(
-        self, watched: Sequence[Watched], begins: Mapping[Partition, int], ends: Mapping[Partition, int]
+        self,
+        watched: Sequence[Watched],
+        partitions: Mapping[str, Sequence[Partition]],
+        begins: Mapping[Partition, int],
+        ends: Mapping[Partition, int],
     ) -> Iterator[Progress]:
         """How far the group is in each topic, whose partitions begin and end so."""
-        stands_for = {item.topic: item.positions_topic or item.topic for item in watched}
-        positions = self._positions([(stands_for[topic], number) for topic, number in begins])
+        positions = self._positions(
+            (item.positions_topic or topic, number) for item in watched for topic, number in partitions[item.topic]
+        )
         for item in watched:
             lag = expired = 0
-            for at in (at for at in begins if at[0] == item.topic):
-                begin, end = begins[at], ends[at]
+            for topic, number in partitions[item.topic]:
+                begin, end = begins[topic, number], ends[topic, number]
                 unread = begin if item.start_at == "earliest" else end
-                position = positions.get((stands_for[item.topic], at[1]), unread)
+                position = positions.get((item.positions_topic or topic, number), unread)
                 lag += max(end - max(position, begin), 0)
                 expired += max(begin - position, 0)
             yield Progress(item.cluster.name, item.topic, lag, expired)
@@ -153,7 +158,8 @@ class DeploymentWatch:
             return {}
 
         def ask() -> dict[Partition, int]:
-            answers = self._admin(cluster).list_offsets(
+            admin = AdminClient(cluster.client())  # a new one: it believes for 15 minutes in the leaders that it knows
+            answers = admin.list_offsets(
                 asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=ANSWER_TIMEOUT_S
             )
             return {(at.topic, at.partition): answer.result().offset for at, answer in answers.items()}
@@ -169,13 +175,7 @@ class DeploymentWatch:
             except KafkaException as error:
                 if not is_away(error.args[0]) or monotonic() >= until:
                     raise KafkaFailure(explain(error.args[0], cluster)) from None
-            self._admins.pop(cluster.name, None)  # it believes in the leaders that it knows for 15 minutes
             sleep(AGAIN_S)
-
-    def _admin(self, cluster: Cluster) -> AdminClient:
-        if cluster.name not in self._admins:
-            self._admins[cluster.name] = AdminClient(cluster.client())
-        return self._admins[cluster.name]
 
 
 class _LastWords:
